@@ -1,0 +1,2 @@
+//! The binary `egress-monitor`.
+fn main() {}
