@@ -1,2 +1,200 @@
-//! The contract between the programs in the kernel and the daemon.
+//! The contract between the programs in the kernel and the daemon: record layouts, map names,
+//! limits, fault codes, and the scan of the prefilter, which both sides run.
+//!
+//! No program is here and nothing here does I/O: this builds on any host, without `std`, so that
+//! the daemon, its tests and the programs read one text. What ships together is built together;
+//! there is no negotiation between versions.
 #![no_std]
+
+pub mod prefilter;
+pub mod record;
+
+/// Bytes of one sample's own text: how much of a send is copied and examined at a time.
+pub const CHUNK_BYTES: usize = 16 * 1024;
+/// The most that a policy can ask to examine of one send (`sample_bytes_max`).
+pub const SAMPLE_BYTES_MAX: usize = 256 * 1024;
+/// The least that a policy can ask for: below it a head of HTTP would not fit.
+pub const SAMPLE_BYTES_MIN: usize = 256;
+/// Bytes of a flow's earlier sends that the kernel keeps, to hand them over when a later send
+/// completes what they began. A card number with each digit and separator escaped as `\u0034` is
+/// 222 bytes.
+pub const TAIL_BYTES: usize = 256;
+/// Buffers of one `writev` or `sendmsg` that are read: the kernel's own limit
+/// (`UIO_MAXIOV`, include/uapi/linux/uio.h).
+pub const SEGMENTS_MAX: u32 = 1024;
+/// Messages of one `sendmmsg` that are read: the kernel's own limit, likewise.
+pub const MESSAGES_MAX: u32 = 1024;
+/// Flows that the kernel keeps account of; the one idle for longest makes room.
+pub const FLOWS_MAX: u32 = 32_768;
+/// Processes whose identity and coverage the kernel keeps; likewise.
+pub const PROCESSES_MAX: u32 = 8_192;
+/// Sockets that can be shut at once.
+pub const SHUT_MAX: u32 = 16_384;
+/// Bytes of the path of an executable.
+pub const EXE_BYTES: usize = 256;
+/// Bytes of a command line.
+pub const ARGS_BYTES: usize = 512;
+/// Entries of the prefilter's table: rows of states times the stride, 16-bit indices.
+pub const TABLE_ENTRIES: usize = 65_536;
+/// Bytes of the sample ring unless the policy says otherwise; a power of two and whole pages.
+pub const RING_BYTES: u32 = 8 * 1024 * 1024;
+
+const _: () = assert!(SAMPLE_BYTES_MAX.is_multiple_of(CHUNK_BYTES));
+const _: () = assert!(CHUNK_BYTES.is_power_of_two() && CHUNK_BYTES > TAIL_BYTES);
+const _: () = assert!(TAIL_BYTES.is_multiple_of(8) && TAIL_BYTES > record::SAMPLE_HEAD_BYTES);
+const _: () = assert!(RING_BYTES.is_power_of_two());
+
+/// Names of maps, as the object spells them.
+pub mod map {
+    /// Ring buffer of samples.
+    pub const SAMPLES: &str = "SAMPLES";
+    /// Per-CPU counters, one `u64` per [`crate::Counter`].
+    pub const COUNTERS: &str = "COUNTERS";
+    /// Socket cookie to [`crate::record::Flow`].
+    pub const FLOWS: &str = "FLOWS";
+    /// [`crate::record::ProcessId`] to [`crate::record::ProcessInfo`].
+    pub const PROCESSES: &str = "PROCESSES";
+    /// [`crate::record::ProcessId`] to [`crate::record::Coverage`].
+    pub const COVERAGE: &str = "COVERAGE";
+    /// Socket cookies that may send no more, with the bytes that were stopped.
+    pub const SHUT: &str = "SHUT";
+    /// The prefilter's automaton.
+    pub const PREFILTER: &str = "PREFILTER";
+    /// One work area per possible CPU.
+    pub const SCRATCH: &str = "SCRATCH";
+}
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+        /// What the kernel side counts, each in a slot of the per-CPU array `COUNTERS`.
+        #[repr(u32)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Counter { $($(#[doc = $doc])+ $variant,)+ }
+
+        impl Counter {
+            /// All of them, in the order of their slots.
+            pub const ALL: &'static [Counter] = &[$(Counter::$variant,)+];
+            /// The name in `doctor --json` and the summary.
+            pub const fn name(self) -> &'static str {
+                match self { $(Counter::$variant => $name,)+ }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Sends on internet sockets that a tap saw (each message of a `sendmmsg` is one).
+    SendsSeen = "sends_seen",
+    /// Bytes that those sends asked to send.
+    BytesSeen = "bytes_seen",
+    /// Bytes that the prefilter read and that cannot hold a finding.
+    BytesCleared = "bytes_cleared",
+    /// Bytes handed over in samples.
+    BytesSampled = "bytes_sampled",
+    /// Samples that the prefilter wanted in user space: delivered + lost.
+    SamplesSeen = "samples_seen",
+    /// Samples that went into the ring.
+    SamplesDelivered = "samples_delivered",
+    /// Samples lost because the ring was full.
+    SamplesLostRing = "samples_lost_ring_full",
+    /// Bytes of those.
+    BytesLostRing = "bytes_lost_ring_full",
+    /// Bytes beyond `sample_bytes_max` of a send.
+    BytesOverMax = "bytes_over_sample_max",
+    /// Bytes that could not be read: not mapped, or paged out.
+    BytesUnreadable = "bytes_unreadable",
+    /// Sends whose descriptor could not be followed to its socket.
+    SendsUnresolved = "sends_unresolved",
+    /// Flows for which no room could be made in `FLOWS`.
+    FlowsFull = "flows_full",
+    /// Bytes of payload that left through the packet gate.
+    BytesSent = "bytes_sent",
+    /// Bytes of payload that the packet gate dropped.
+    BytesDropped = "bytes_dropped",
+    /// Program starts followed.
+    Execs = "execs",
+    /// Process starts followed.
+    Forks = "forks",
+    /// Process ends followed.
+    Exits = "exits",
+    /// Process starts that found no room in `PROCESSES`.
+    ProcessesFull = "processes_full",
+}
+
+/// Slots of the array `COUNTERS`.
+pub const COUNTER_SLOTS: u32 = Counter::ALL.len() as u32;
+
+/// Where fields stand in this kernel's structures, in bytes, from its BTF. Rust has no CO-RE: the
+/// daemon reads them and hands them over as a read-only global before load.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Offsets {
+    /// `task_struct.files`
+    pub task_files: u32,
+    /// `task_struct.group_leader`
+    pub task_group_leader: u32,
+    /// `task_struct.start_boottime` (`real_start_time` before 5.5)
+    pub task_start_boottime: u32,
+    /// `task_struct.tgid`
+    pub task_tgid: u32,
+    /// `task_struct.pid`
+    pub task_pid: u32,
+    /// `task_struct.real_parent`
+    pub task_real_parent: u32,
+    /// `task_struct.mm`
+    pub task_mm: u32,
+    /// `mm_struct.arg_start`
+    pub mm_arg_start: u32,
+    /// `mm_struct.arg_end`
+    pub mm_arg_end: u32,
+    /// `linux_binprm.interp`
+    pub binprm_interp: u32,
+    /// `files_struct.fdt`
+    pub files_fdt: u32,
+    /// `fdtable.max_fds`
+    pub fdtable_max_fds: u32,
+    /// `fdtable.fd`
+    pub fdtable_fd: u32,
+    /// `file.f_inode`
+    pub file_inode: u32,
+    /// `file.private_data`
+    pub file_private_data: u32,
+    /// `inode.i_mode`
+    pub inode_mode: u32,
+    /// `socket.sk`
+    pub socket_sk: u32,
+    /// `sock_common.skc_family`
+    pub sock_family: u32,
+    /// `sock_common.skc_daddr`
+    pub sock_daddr: u32,
+    /// `sock_common.skc_rcv_saddr`
+    pub sock_saddr: u32,
+    /// `sock_common.skc_dport`, network order
+    pub sock_dport: u32,
+    /// `sock_common.skc_num`, host order
+    pub sock_num: u32,
+    /// `sock_common.skc_v6_daddr`
+    pub sock_v6_daddr: u32,
+    /// `sock_common.skc_v6_rcv_saddr`
+    pub sock_v6_saddr: u32,
+    /// `sock_common.skc_cookie`
+    pub sock_cookie: u32,
+    /// `sock.sk_protocol`, 16 bits since 5.6
+    pub sock_protocol: u32,
+    /// `tcp_sock.write_seq`
+    pub tcp_write_seq: u32,
+}
+
+/// What the daemon tells the programs before load.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// The daemon's own thread group: its sends are not looked at, or an alert would raise alerts.
+    pub self_tgid: u32,
+    /// Bytes of a send that are examined.
+    pub sample_bytes_max: u32,
+    /// Work areas in `SCRATCH`, a power of two that covers all possible CPUs.
+    pub scratch_slots: u32,
+    /// Reserved, 0.
+    pub reserved: u32,
+}

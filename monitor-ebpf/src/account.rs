@@ -1,0 +1,168 @@
+//! The maps, the counters and the only writes to the ring. A record that finds no room is counted
+//! as lost in the same breath.
+
+use aya_ebpf::{
+    bindings::BPF_NOEXIST,
+    helpers::generated::bpf_get_smp_processor_id,
+    macros::map,
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
+};
+use monitor_ebpf::{
+    COUNTER_SLOTS, Counter, FLOWS_MAX, PROCESSES_MAX, RING_BYTES, SHUT_MAX, TAIL_BYTES,
+    prefilter::Table,
+    record::{Coverage, Flow, ProcessId, ProcessInfo},
+};
+
+use crate::{examine::Work, kernel};
+
+#[map]
+static SAMPLES: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
+#[map]
+static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTER_SLOTS, 0);
+#[map]
+static FLOWS: LruHashMap<u64, Flow> = LruHashMap::with_max_entries(FLOWS_MAX, 0);
+#[map]
+static PROCESSES: LruHashMap<ProcessId, ProcessInfo> =
+    LruHashMap::with_max_entries(PROCESSES_MAX, 0);
+#[map]
+static COVERAGE: LruHashMap<ProcessId, Coverage> = LruHashMap::with_max_entries(PROCESSES_MAX, 0);
+#[map]
+static SHUT: HashMap<u64, u64> = HashMap::with_max_entries(SHUT_MAX, 0);
+#[map]
+static PREFILTER: Array<Table> = Array::with_max_entries(1, 0);
+// A per-CPU array would do, but its values end at 32 KiB (PCPU_MIN_UNIT_SIZE,
+// include/linux/percpu.h), so this is an array with a slot for each CPU; the daemon sets how many.
+#[map]
+static SCRATCH: Array<Work> = Array::with_max_entries(1, 0);
+
+/// What a process forked or executed is put together in, before it goes into `PROCESSES`: too
+/// large for a stack of 512 bytes. One slot per hook.
+#[map]
+static PROCESS_SCRATCH: PerCpuArray<ProcessInfo> = PerCpuArray::with_max_entries(2, 0);
+
+/// Adds to a counter of this CPU.
+#[inline(always)]
+pub fn count(counter: Counter, by: u64) {
+    if let Some(slot) = COUNTERS.get_ptr_mut(counter as u32) {
+        // SAFETY: the slot is this CPU's own; a program that interrupts this one on it can at
+        // worst lose one addition, and tracing programs do not nest on a CPU.
+        unsafe { *slot += by };
+    }
+}
+
+/// Index of this CPU's work area.
+#[inline(always)]
+pub fn slot() -> u32 {
+    // SAFETY: the helper has no arguments and always answers.
+    let cpu = unsafe { bpf_get_smp_processor_id() };
+    cpu & kernel::scratch_slots().wrapping_sub(1)
+}
+
+/// This CPU's work area. Programs on syscall tracepoints run with preemption off and do not nest
+/// (`bpf_prog_active`, kernel/trace/bpf_trace.c), so it is theirs until they end.
+#[inline(always)]
+pub fn work(slot: u32) -> Option<&'static mut Work> {
+    // SAFETY: the map's memory outlives the program, and see above for who else writes to it.
+    SCRATCH.get_ptr_mut(slot).map(|work| unsafe { &mut *work })
+}
+
+/// The automaton of the prefilter.
+#[inline(always)]
+pub fn table() -> Option<&'static Table> {
+    // SAFETY: written once, before any program is attached.
+    PREFILTER.get_ptr(0).map(|table| unsafe { &*table })
+}
+
+/// The record of a flow, made where there is none. Two sends on one socket at a time may both
+/// write to it; all its fields are integers and bytes, so the worst is a count that is off or a
+/// tail that is mixed, which the bounds below do not trust.
+#[inline(always)]
+pub fn flow(cookie: u64) -> Option<&'static mut Flow> {
+    if let Some(flow) = FLOWS.get_ptr_mut(cookie) {
+        // SAFETY: as said above; an LRU slot that is given away under us is another flow's bytes,
+        // never other memory.
+        return Some(unsafe { &mut *flow });
+    }
+    // 312 bytes of zeroes are too much for the stack beside the rest: they come from the object.
+    if FLOWS.insert(cookie, &NEW_FLOW, BPF_NOEXIST as u64).is_err() && FLOWS.get_ptr(cookie).is_none()
+    {
+        count(Counter::FlowsFull, 1);
+    }
+    // SAFETY: as above.
+    FLOWS.get_ptr_mut(cookie).map(|flow| unsafe { &mut *flow })
+}
+
+static NEW_FLOW: Flow = Flow {
+    sent_bytes: 0,
+    seen_bytes: 0,
+    examined_bytes: 0,
+    owner_start_ns: 0,
+    owner_tgid: 0,
+    state: 0,
+    next_position: 0,
+    tail_bytes: 0,
+    gate_position: 0,
+    flags: 0,
+    tail: [0; TAIL_BYTES],
+};
+
+/// The coverage of a process, made where there is none.
+#[inline(always)]
+pub fn coverage(process: &ProcessId) -> Option<&'static mut Coverage> {
+    if let Some(coverage) = COVERAGE.get_ptr_mut(process) {
+        // SAFETY: integers that other CPUs add to as well; a lost addition is possible and the
+        // totals in `COUNTERS` do not depend on it.
+        return Some(unsafe { &mut *coverage });
+    }
+    let none = Coverage::default();
+    let _ = COVERAGE.insert(process, &none, BPF_NOEXIST as u64);
+    // SAFETY: as above.
+    COVERAGE.get_ptr_mut(process).map(|coverage| unsafe { &mut *coverage })
+}
+
+/// Whether a socket may send no more; counts what it is refused.
+#[inline(always)]
+pub fn is_shut(cookie: u64, bytes: u64) -> bool {
+    let Some(stopped) = SHUT.get_ptr_mut(cookie) else { return false };
+    // SAFETY: an integer of a map; additions from two CPUs at once may lose one.
+    unsafe { *stopped += bytes };
+    true
+}
+
+/// Hands a record to user space, or counts it as lost.
+#[inline(always)]
+pub fn submit(record: &[u8], text_bytes: u64) -> bool {
+    count(Counter::SamplesSeen, 1);
+    if SAMPLES.output::<[u8]>(record, 0).is_ok() {
+        count(Counter::SamplesDelivered, 1);
+        count(Counter::BytesSampled, text_bytes);
+        true
+    } else {
+        count(Counter::SamplesLostRing, 1);
+        count(Counter::BytesLostRing, text_bytes);
+        false
+    }
+}
+
+/// Memory to put a process together in: 0 for fork, 1 for exec.
+#[inline(always)]
+pub fn process_scratch(hook: u32) -> Option<&'static mut ProcessInfo> {
+    // SAFETY: a program does not nest with itself on a CPU (`bpf_prog.active`), and each hook has
+    // its own slot.
+    PROCESS_SCRATCH.get_ptr_mut(hook).map(|info| unsafe { &mut *info })
+}
+
+/// What is known of a process.
+#[inline(always)]
+pub fn process(id: &ProcessId) -> Option<&'static mut ProcessInfo> {
+    // SAFETY: as for `flow`.
+    PROCESSES.get_ptr_mut(id).map(|info| unsafe { &mut *info })
+}
+
+/// Keeps what is known of a process.
+#[inline(always)]
+pub fn keep_process(id: &ProcessId, info: &ProcessInfo) {
+    if PROCESSES.insert(id, info, 0).is_err() {
+        count(Counter::ProcessesFull, 1);
+    }
+}

@@ -1,0 +1,553 @@
+//! The way of one send through the kernel side: its buffers are gathered into chunks, each chunk
+//! passes the prefilter behind the last bytes of its flow, and what may hold a finding is handed
+//! over. Every hook of the socket tap ends here.
+
+use core::ffi::{c_long, c_void};
+
+use aya_ebpf::helpers::generated::{
+    bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid,
+    bpf_get_current_uid_gid, bpf_ktime_get_boot_ns, bpf_loop, bpf_probe_read_kernel,
+    bpf_probe_read_user,
+};
+use monitor_ebpf::{
+    CHUNK_BYTES, Counter, SEGMENTS_MAX, TAIL_BYTES,
+    prefilter::{BASE, LOOK_BACK_WORDS, Table, stirs},
+    record::{FLAG_DESTINATION, FLAG_TAIL, FLOW_HOT, Flow, ProcessId, SAMPLE_HEAD_BYTES, SampleHead},
+};
+
+use crate::{
+    account::{count, coverage, flow, slot, submit, table, work},
+    kernel::{self, AF_INET, AF_INET6, IPPROTO_TCP, Task},
+};
+
+/// Words of eight bytes from the first of the tail to behind the last of a chunk.
+const WORDS: u32 = ((TAIL_BYTES + CHUNK_BYTES) / 8) as u32;
+/// Words that one call of the scan's loop looks at.
+const WORDS_PER_CALL: u32 = 16;
+/// Steps that gather a send: a segment takes one, and one more for each chunk it fills.
+const STEPS_MAX: u32 = SEGMENTS_MAX + 1 + 2 * (monitor_ebpf::SAMPLE_BYTES_MAX / CHUNK_BYTES) as u32;
+
+/// One CPU's work area. `head`, `tail` and `text` lie as a record does.
+#[repr(C)]
+pub struct Work {
+    /// Address of the next `struct iovec`.
+    iovec: u64,
+    /// Of the current buffer, what is left to read: address.
+    base: u64,
+    /// Bytes.
+    left: u64,
+    /// Buffers that follow.
+    segments: u32,
+    /// Bytes in `text`.
+    filled: u32,
+    /// Bytes of the send that may still be read (`sample_bytes_max`).
+    budget: u32,
+    /// Whether the send was fed to its end.
+    done: u32,
+    /// Bytes of the send that were not copied for `sample_bytes_max`.
+    over_max: u64,
+    /// Bytes that could not be read.
+    unreadable: u64,
+    /// Bytes that were cleared or handed over.
+    examined: u64,
+    /// Bytes lost because the ring was full.
+    ring_full: u64,
+    process: ProcessId,
+    head: SampleHead,
+    tail: [u8; TAIL_BYTES],
+    // Twice a chunk: the verifier sees `filled + n` only as the sum of two bounds.
+    text: [u8; CHUNK_BYTES * 2],
+}
+
+/// Follows a descriptor to its socket and notes who sends from where to where. `false` where it is
+/// no internet socket, or the sender is the monitor.
+#[inline(always)]
+pub fn begin(fd: u32) -> Option<u32> {
+    // SAFETY: no arguments, always answers.
+    let pid_tgid = unsafe { bpf_get_current_pid_tgid() };
+    let tgid = (pid_tgid >> 32) as u32;
+    if tgid == kernel::self_tgid() {
+        return None;
+    }
+    let task = Task::current();
+    let socket = match task.socket(fd) {
+        Ok(socket) => socket?,
+        Err(()) => {
+            count(Counter::SendsUnresolved, 1);
+            return None;
+        }
+    };
+    let family = socket.family()?;
+    if family != AF_INET && family != AF_INET6 {
+        return None;
+    }
+    let slot = slot();
+    let work = work(slot)?;
+    let head = &mut work.head;
+    head.protocol = socket.protocol()?;
+    head.cookie = socket.cookie()?;
+    head.position = if head.protocol == IPPROTO_TCP { socket.write_position()? } else { 0 };
+    let ends = socket.ends(family)?;
+    head.family = family;
+    head.source = ends.source;
+    head.destination = ends.destination;
+    head.source_port = ends.source_port;
+    head.destination_port = ends.destination_port;
+    head.flags = if ends.destination_port != 0 { FLAG_DESTINATION } else { 0 };
+    head.tgid = tgid;
+    head.tid = pid_tgid as u32;
+    head.start_ns = task.start_ns()?;
+    head.reserved = 0;
+    head.reserved2 = [0; 16];
+    // SAFETY: helpers without arguments that always answer; `comm` is an array of the length given.
+    unsafe {
+        head.at_ns = bpf_ktime_get_boot_ns();
+        head.uid = bpf_get_current_uid_gid() as u32;
+        head.cgroup_id = bpf_get_current_cgroup_id();
+        bpf_get_current_comm(head.comm.as_mut_ptr().cast(), 16);
+    }
+    work.process = ProcessId { start_ns: head.start_ns, tgid, reserved: 0 };
+    Some(slot)
+}
+
+/// Takes the destination that a call names, where the socket is not connected. TCP does not look
+/// at it.
+#[inline(always)]
+pub fn name_destination(slot: u32, address: u64) {
+    let Some(work) = work(slot) else { return };
+    let head = &mut work.head;
+    if address == 0 || head.protocol == IPPROTO_TCP {
+        return;
+    }
+    // struct sockaddr_in and sockaddr_in6, include/uapi/linux/in.h and in6.h: family, port, then
+    // the address (after the flow label for IPv6). An IPv6 socket may be given an IPv4 name.
+    let Some(start) = kernel::read_user::<[u8; 8]>(address) else { return };
+    let family = u16::from_ne_bytes([start[0], start[1]]);
+    if family == AF_INET {
+        head.destination = [0; 16];
+        if head.family == AF_INET6 {
+            head.destination[10] = 0xff;
+            head.destination[11] = 0xff;
+            head.destination[12] = start[4];
+            head.destination[13] = start[5];
+            head.destination[14] = start[6];
+            head.destination[15] = start[7];
+        } else {
+            head.destination[0] = start[4];
+            head.destination[1] = start[5];
+            head.destination[2] = start[6];
+            head.destination[3] = start[7];
+        }
+    } else if family == AF_INET6 {
+        let Some(name) = kernel::read_user::<[u8; 16]>(address + 8) else { return };
+        head.destination = name;
+    } else {
+        return;
+    }
+    head.destination_port = u16::from_be_bytes([start[2], start[3]]);
+    head.flags |= FLAG_DESTINATION;
+}
+
+/// Examines a send of one buffer.
+#[inline(always)]
+pub fn buffer(slot: u32, base: u64, bytes: u64) {
+    let Some(work) = work(slot) else { return };
+    work.segments = 0;
+    work.base = base;
+    work.left = bytes;
+    work.head.send_bytes = bytes;
+    run(slot);
+}
+
+/// Examines a send of several buffers: `count` of `struct iovec` at `iovec`.
+#[inline(always)]
+pub fn segments(slot: u32, iovec: u64, segments: u64) {
+    let Some(work) = work(slot) else { return };
+    work.iovec = iovec;
+    work.segments = if segments > SEGMENTS_MAX as u64 { SEGMENTS_MAX } else { segments as u32 };
+    work.left = 0;
+    work.head.send_bytes = 0;
+    run(slot);
+}
+
+/// Feeds a send to its end and keeps account of it.
+#[inline(always)]
+fn run(slot: u32) {
+    {
+        let Some(work) = work(slot) else { return };
+        work.filled = 0;
+        work.done = 0;
+        work.budget = kernel::sample_bytes_max();
+        work.over_max = 0;
+        work.unreadable = 0;
+        work.examined = 0;
+        work.ring_full = 0;
+    }
+    let mut index = slot;
+    // SAFETY: the callback takes what it is given here, a slot on this stack.
+    unsafe { bpf_loop(STEPS_MAX, step as *mut c_void, (&raw mut index).cast(), 0) };
+    let Some(work) = work(slot) else { return };
+    count(Counter::SendsSeen, 1);
+    count(Counter::BytesSeen, work.head.send_bytes);
+    if work.over_max != 0 {
+        count(Counter::BytesOverMax, work.over_max);
+    }
+    if work.unreadable != 0 {
+        count(Counter::BytesUnreadable, work.unreadable);
+    }
+    if let Some(coverage) = coverage(&work.process) {
+        coverage.sends += 1;
+        coverage.seen_bytes += work.head.send_bytes;
+        coverage.examined_bytes += work.examined;
+        coverage.over_max_bytes += work.over_max;
+        coverage.unreadable_bytes += work.unreadable;
+        coverage.ring_full_bytes += work.ring_full;
+    }
+}
+
+/// One step of gathering: takes the next buffer where the last is used up, copies what has room,
+/// and flushes a chunk that is full or the last.
+unsafe extern "C" fn step(_index: u32, context: *mut c_void) -> c_long {
+    // SAFETY: `run` hands over a u32 of its stack.
+    let slot = unsafe { *context.cast::<u32>() };
+    let Some(work) = work(slot) else { return 1 };
+    if work.left == 0 && work.segments != 0 {
+        // struct iovec: address, length.
+        let Some([base, bytes]) = kernel::read_user::<[u64; 2]>(work.iovec) else {
+            work.segments = 0;
+            return 0;
+        };
+        work.iovec += 16;
+        work.segments -= 1;
+        work.base = base;
+        work.left = bytes;
+        work.head.send_bytes += bytes;
+    }
+    if work.left != 0 && work.budget == 0 {
+        work.over_max += work.left;
+        work.left = 0;
+    }
+    if work.left != 0 {
+        copy(work);
+    }
+    let ended = work.left == 0 && work.segments == 0;
+    if ended || (work.filled >= CHUNK_BYTES as u32 && work.budget != 0) {
+        work.done = ended as u32;
+        flush(slot);
+    }
+    ended as c_long
+}
+
+/// Copies from the current buffer into the chunk, as much as there is room for.
+#[inline(always)]
+fn copy(work: &mut Work) {
+    let filled = work.filled;
+    if filled >= CHUNK_BYTES as u32 {
+        return;
+    }
+    let mut take = CHUNK_BYTES as u32 - filled;
+    if work.left < take as u64 {
+        take = work.left as u32;
+    }
+    if work.budget < take {
+        take = work.budget;
+    }
+    // The verifier forgets that `take` is below a chunk once it is spilled: say it again.
+    if take == 0 || take > CHUNK_BYTES as u32 {
+        return;
+    }
+    // SAFETY: `filled` and `take` are both at most a chunk and `text` is two; the helper refuses a
+    // source that is not readable.
+    let failed = unsafe {
+        bpf_probe_read_user(
+            work.text.as_mut_ptr().add(filled as usize).cast(),
+            take,
+            work.base as *const c_void,
+        )
+    };
+    if failed != 0 {
+        // What was filled so far is followed by a hole: nothing behind it joins.
+        work.unreadable += work.left;
+        work.left = 0;
+        return;
+    }
+    work.filled = filled + take;
+    work.base += take as u64;
+    work.left -= take as u64;
+    work.budget -= take;
+}
+
+/// Passes the chunk through the prefilter and hands it over where it may hold a finding.
+#[inline(always)]
+fn flush(slot: u32) {
+    let Some(work) = work(slot) else { return };
+    let filled = work.filled;
+    if filled > CHUNK_BYTES as u32 {
+        return;
+    }
+    let Some(flow) = flow(work.head.cookie) else { return };
+    let stream = work.head.protocol == IPPROTO_TCP;
+    let joins = stream && flow.next_position == work.head.position && flow.seen_bytes != 0;
+    let (mut state, mut first, mut pending) = (BASE as u32, (TAIL_BYTES / 8) as u32, 0);
+    if joins {
+        // SAFETY: both are `TAIL_BYTES` long.
+        unsafe {
+            bpf_probe_read_kernel(
+                work.tail.as_mut_ptr().cast(),
+                TAIL_BYTES as u32,
+                flow.tail.as_ptr().cast(),
+            )
+        };
+        pending = flow.tail_bytes;
+        state = flow.state;
+        if flow.flags & FLOW_HOT != 0 {
+            first = 0;
+        }
+    } else {
+        work.tail = [0; TAIL_BYTES];
+    }
+    let scanned = scan_text(slot, first, filled, state);
+    let hit = scanned == HIT;
+    keep(work, flow, hit, pending, scanned, filled, stream);
+    if hit {
+        hand_over(work, pending, filled);
+    } else {
+        work.examined += filled as u64;
+        flow.examined_bytes += filled as u64;
+        count(Counter::BytesCleared, filled as u64);
+    }
+    work.head.position = if stream { work.head.position.wrapping_add(filled) } else { 0 };
+    work.filled = 0;
+}
+
+/// Keeps what the next send of the flow needs to know of this one.
+#[inline(always)]
+fn keep(
+    work: &mut Work,
+    flow: &mut Flow,
+    hit: bool,
+    pending: u32,
+    state: u32,
+    filled: u32,
+    stream: bool,
+) {
+    flow.owner_start_ns = work.head.start_ns;
+    flow.owner_tgid = work.head.tgid;
+    flow.seen_bytes += filled as u64;
+    if work.done != 0 {
+        flow.seen_bytes += work.over_max + work.unreadable;
+    }
+    if hit {
+        flow.examined_bytes += filled as u64;
+    }
+    if !stream {
+        return;
+    }
+    let pending = if hit { 0 } else { pending + filled };
+    flow.tail_bytes = if pending > TAIL_BYTES as u32 { TAIL_BYTES as u32 } else { pending };
+    flow.state = if hit { BASE as u32 } else { state };
+    flow.flags = if hit { flow.flags | FLOW_HOT } else { flow.flags & !FLOW_HOT };
+    flow.next_position = work.head.position.wrapping_add(filled);
+    // The last bytes of tail and text together are the flow's new tail.
+    // SAFETY: `filled` is at most a chunk, so the source ends inside `text`.
+    unsafe {
+        bpf_probe_read_kernel(
+            flow.tail.as_mut_ptr().cast(),
+            TAIL_BYTES as u32,
+            work.tail.as_ptr().add(filled as usize).cast(),
+        )
+    };
+}
+
+/// Writes the record, with the pending bytes before it where there are any.
+#[inline(always)]
+fn hand_over(work: &mut Work, pending: u32, filled: u32) {
+    let pending = if pending > TAIL_BYTES as u32 { TAIL_BYTES as u32 } else { pending };
+    let head = &mut work.head;
+    head.text_bytes = filled;
+    head.tail_bytes = pending;
+    head.omitted_bytes = if work.done != 0 { work.over_max + work.unreadable } else { 0 };
+    let filled = filled as usize & (2 * CHUNK_BYTES - 1);
+    let submitted = if pending != 0 {
+        head.flags |= FLAG_TAIL;
+        let bytes = SAMPLE_HEAD_BYTES + TAIL_BYTES + filled;
+        // SAFETY: `head`, `tail` and `text` lie one behind the other without padding (asserted
+        // below), and `filled` is less than `text` is long.
+        submit(
+            unsafe { core::slice::from_raw_parts((&raw const work.head).cast::<u8>(), bytes) },
+            filled as u64,
+        )
+    } else {
+        head.flags &= !FLAG_TAIL;
+        // The tail is not needed any more: the head goes to its end, right before the text.
+        // SAFETY: the tail is longer than a head (asserted in the contract) and aligned to 8, and
+        // the rest as above.
+        let record = unsafe {
+            let at = work.tail.as_mut_ptr().add(TAIL_BYTES - SAMPLE_HEAD_BYTES);
+            at.cast::<SampleHead>().write(work.head);
+            core::slice::from_raw_parts(at.cast_const(), SAMPLE_HEAD_BYTES + filled)
+        };
+        submit(record, filled as u64)
+    };
+    if submitted {
+        work.examined += filled as u64;
+    } else {
+        work.ring_full += filled as u64;
+    }
+}
+
+const _: () = assert!(
+    core::mem::offset_of!(Work, tail) == core::mem::offset_of!(Work, head) + SAMPLE_HEAD_BYTES
+);
+const _: () =
+    assert!(core::mem::offset_of!(Work, text) == core::mem::offset_of!(Work, tail) + TAIL_BYTES);
+const _: () = assert!(core::mem::offset_of!(Work, tail).is_multiple_of(8));
+const _: () = assert!(LOOK_BACK_WORDS == 2);
+
+/// Where a scan stands.
+#[repr(C)]
+struct Scan {
+    slot: u32,
+    state: u32,
+    /// First word, counted from the start of the tail.
+    first: u32,
+    /// Word behind the last whole one.
+    end: u32,
+    /// Words directly before that were passed over, at most [`LOOK_BACK_WORDS`].
+    quiet: u32,
+}
+
+/// Says that the text may hold a finding; no state is this large.
+const HIT: u32 = u32::MAX;
+
+/// Runs the automaton from the word `first` to the end of the text. Gives the state behind it, or
+/// [`HIT`].
+///
+/// Global, with numbers for arguments: the verifier then walks it once by itself and not once for
+/// each way that leads here, which would be "BPF program is too large. Processed 1000001 insn".
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn scan_text(slot: u32, first: u32, filled: u32, state: u32) -> u32 {
+    let whole = (TAIL_BYTES as u32).wrapping_add(filled);
+    let mut scan = Scan { slot, state, first, end: whole / 8, quiet: opaque(LOOK_BACK_WORDS as u32) };
+    // SAFETY: the callback takes what it is given here.
+    unsafe {
+        bpf_loop(
+            WORDS / WORDS_PER_CALL + 1,
+            scan_words as *mut c_void,
+            (&raw mut scan).cast(),
+            0,
+        )
+    };
+    let (Some(work), Some(table)) = (work(scan.slot), table()) else { return HIT };
+    let rest = whole % 8;
+    if rest != 0 {
+        let word = word_at(work, scan.end) & ((1u64 << (rest * 8)) - 1);
+        if scan.state != BASE as u32 || stirs(word) {
+            look_back(work, table, &mut scan, whole / 8);
+            scan.state = advance_part(table, word, scan.state, rest);
+        }
+    }
+    let end = table.next[((scan.state + table.end_class as u32) & 0xffff) as usize];
+    if scan.state as u16 == table.hit || end == table.hit { HIT } else { scan.state }
+}
+
+/// A stretch of the scan.
+///
+/// Where it stands comes from the number of the call: were it kept beside the state, the verifier
+/// would walk each of the 130 calls, since it knows each value.
+unsafe extern "C" fn scan_words(index: u32, context: *mut c_void) -> c_long {
+    // SAFETY: `scan_text` hands over a `Scan` of its stack that nothing else points to meanwhile.
+    let scan = unsafe { &mut *context.cast::<Scan>() };
+    let (Some(work), Some(table)) = (work(scan.slot), table()) else { return 1 };
+    let first = scan.first + index * WORDS_PER_CALL;
+    for step in 0..WORDS_PER_CALL {
+        let at = first + step;
+        if at >= scan.end || at >= WORDS {
+            return 1;
+        }
+        let word = word_at(work, at);
+        if scan.state != BASE as u32 || stirs(word) {
+            look_back(work, table, scan, at);
+            scan.state = advance(table, word, scan.state);
+            if scan.state as u16 == table.hit {
+                return 1;
+            }
+            scan.quiet = 0;
+        } else if scan.quiet < LOOK_BACK_WORDS as u32 {
+            scan.quiet += 1;
+        }
+    }
+    0
+}
+
+/// Runs the automaton over the words that were passed over right before `at`: alone they could
+/// move nothing, before this word they may.
+#[inline(always)]
+fn look_back(work: &Work, table: &Table, scan: &mut Scan, at: u32) {
+    if scan.state != BASE as u32 {
+        return;
+    }
+    if scan.quiet >= 2 && at >= 2 {
+        scan.state = advance(table, word_at(work, at - 2), scan.state);
+    }
+    if scan.quiet >= 1 && at >= 1 {
+        scan.state = advance(table, word_at(work, at - 1), scan.state);
+    }
+}
+
+/// A word of tail and text.
+#[inline(always)]
+fn word_at(work: &Work, index: u32) -> u64 {
+    let index = opaque(index) & WORDS_MASK;
+    // SAFETY: the mask keeps `index` within tail and text, which lie one behind the other, aligned
+    // to 8 (asserted below).
+    unsafe { *work.tail.as_ptr().cast::<u64>().add(index as usize) }
+}
+
+/// Bound of a word's index that the verifier understands.
+const WORDS_MASK: u32 = 4095;
+const _: () = assert!(WORDS <= WORDS_MASK + 1);
+const _: () = assert!((WORDS_MASK as usize + 1) * 8 <= TAIL_BYTES + 2 * CHUNK_BYTES);
+
+/// A value of which the compiler knows nothing. Without it LLVM drops a mask that it can prove
+/// idle, or moves an addition before the check that guards it, and the verifier says "unbounded
+/// memory access, make sure to bounds check any such access".
+#[inline(always)]
+fn opaque(value: u32) -> u32 {
+    // SAFETY: reads a variable of this function.
+    unsafe { core::ptr::read_volatile(&value) }
+}
+
+/// Moves the automaton over a word.
+#[inline(never)]
+fn advance(table: &Table, word: u64, state: u32) -> u32 {
+    let mut state = state;
+    let mut word = word;
+    for _ in 0..8 {
+        state = next(table, state, word as u8);
+        word >>= 8;
+    }
+    state
+}
+
+/// Moves the automaton over the first `bytes` of a word.
+#[inline(never)]
+fn advance_part(table: &Table, word: u64, state: u32, bytes: u32) -> u32 {
+    let mut state = state;
+    let mut word = word;
+    for at in 0..7 {
+        if at < bytes {
+            state = next(table, state, word as u8);
+            word >>= 8;
+        }
+    }
+    state
+}
+
+#[inline(always)]
+fn next(table: &Table, state: u32, byte: u8) -> u32 {
+    let class = table.class[byte as usize] as u32;
+    // A mask and not a check: the verifier wants the bound, and the table is this long.
+    table.next[((state + class) & 0xffff) as usize] as u32
+}

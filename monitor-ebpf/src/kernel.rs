@@ -1,0 +1,239 @@
+//! The only reads of kernel structures, and the only reads of user memory. Offsets come from the
+//! running kernel's BTF ([`Offsets`]); each read may fail, and says so.
+
+use aya_ebpf::helpers::generated::{
+    bpf_get_current_task, bpf_probe_read_kernel, bpf_probe_read_user,
+};
+use monitor_ebpf::{Offsets, Settings};
+
+#[unsafe(no_mangle)]
+static OFFSETS: Offsets = {
+    // SAFETY: all fields are u32, for which all-zero bytes are a value.
+    unsafe { core::mem::zeroed() }
+};
+#[unsafe(no_mangle)]
+static SETTINGS: Settings =
+    Settings { self_tgid: 0, sample_bytes_max: 0, scratch_slots: 0, reserved: 0 };
+
+macro_rules! offset {
+    ($field:ident) => {{
+        // SAFETY: a static of the object, aligned; volatile because the daemon writes its value
+        // before load, which the compiler cannot know.
+        unsafe { core::ptr::read_volatile(&raw const OFFSETS.$field) }
+    }};
+}
+
+/// The daemon's own thread group.
+#[inline(always)]
+pub fn self_tgid() -> u32 {
+    // SAFETY: as for `offset!`.
+    unsafe { core::ptr::read_volatile(&raw const SETTINGS.self_tgid) }
+}
+
+/// Bytes of a send that are examined.
+#[inline(always)]
+pub fn sample_bytes_max() -> u32 {
+    // SAFETY: as for `offset!`.
+    unsafe { core::ptr::read_volatile(&raw const SETTINGS.sample_bytes_max) }
+}
+
+/// Work areas, a power of two.
+#[inline(always)]
+pub fn scratch_slots() -> u32 {
+    // SAFETY: as for `offset!`.
+    unsafe { core::ptr::read_volatile(&raw const SETTINGS.scratch_slots) }
+}
+
+/// Offset of `socket.sk`, for the one program that may follow it without a helper.
+#[inline(always)]
+pub fn socket_sk() -> u32 {
+    offset!(socket_sk)
+}
+
+/// Reads a value of kernel memory.
+#[inline(always)]
+fn read<T: Copy>(base: u64, offset: u32) -> Option<T> {
+    let mut value = core::mem::MaybeUninit::<T>::uninit();
+    // SAFETY: the destination is `T` on our stack with its size; the helper refuses a source that
+    // is not readable kernel memory. `T` is an integer or an array of bytes at each call.
+    unsafe {
+        let failed = bpf_probe_read_kernel(
+            value.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+            (base + offset as u64) as *const _,
+        );
+        if failed != 0 { None } else { Some(value.assume_init()) }
+    }
+}
+
+/// Reads a value of the current process's memory.
+#[inline(always)]
+pub fn read_user<T: Copy>(address: u64) -> Option<T> {
+    let mut value = core::mem::MaybeUninit::<T>::uninit();
+    // SAFETY: as for `read`; the helper refuses a source that is not readable user memory.
+    unsafe {
+        let failed = bpf_probe_read_user(
+            value.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+            address as *const _,
+        );
+        if failed != 0 { None } else { Some(value.assume_init()) }
+    }
+}
+
+/// A task, by address.
+#[derive(Clone, Copy)]
+pub struct Task(u64);
+
+impl Task {
+    /// The one that runs.
+    #[inline(always)]
+    pub fn current() -> Task {
+        // SAFETY: the helper has no arguments and always answers.
+        Task(unsafe { bpf_get_current_task() })
+    }
+    /// The one that a tracepoint hands over.
+    #[inline(always)]
+    pub fn at(address: u64) -> Task {
+        Task(address)
+    }
+    /// Start of its process, nanoseconds since boot.
+    #[inline(always)]
+    pub fn start_ns(self) -> Option<u64> {
+        let leader: u64 = read(self.0, offset!(task_group_leader))?;
+        read(leader, offset!(task_start_boottime))
+    }
+    /// Its process id.
+    #[inline(always)]
+    pub fn tgid(self) -> Option<u32> {
+        read(self.0, offset!(task_tgid))
+    }
+    /// Its thread id.
+    #[inline(always)]
+    pub fn tid(self) -> Option<u32> {
+        read(self.0, offset!(task_pid))
+    }
+    /// Its parent.
+    #[inline(always)]
+    pub fn parent(self) -> Option<Task> {
+        read(self.0, offset!(task_real_parent)).map(Task)
+    }
+    /// Where its arguments stand in its memory: from, to.
+    #[inline(always)]
+    pub fn args(self) -> Option<(u64, u64)> {
+        let mm: u64 = read(self.0, offset!(task_mm))?;
+        Some((read(mm, offset!(mm_arg_start))?, read(mm, offset!(mm_arg_end))?))
+    }
+    /// The socket behind a descriptor; `Ok(None)` where it is a file, a pipe or a terminal.
+    #[inline(always)]
+    pub fn socket(self, fd: u32) -> Result<Option<Socket>, ()> {
+        let file = self.file(fd).ok_or(())?;
+        if file == 0 {
+            return Ok(None);
+        }
+        let inode: u64 = read(file, offset!(file_inode)).ok_or(())?;
+        let mode: u16 = read(inode, offset!(inode_mode)).ok_or(())?;
+        // S_ISSOCK, include/uapi/linux/stat.h.
+        if mode & 0o170_000 != 0o140_000 {
+            return Ok(None);
+        }
+        let socket: u64 = read(file, offset!(file_private_data)).ok_or(())?;
+        let sock: u64 = read(socket, offset!(socket_sk)).ok_or(())?;
+        Ok((sock != 0).then_some(Socket(sock)))
+    }
+    #[inline(always)]
+    fn file(self, fd: u32) -> Option<u64> {
+        let files: u64 = read(self.0, offset!(task_files))?;
+        let table: u64 = read(files, offset!(files_fdt))?;
+        let fds_max: u32 = read(table, offset!(fdtable_max_fds))?;
+        if fd >= fds_max {
+            return Some(0);
+        }
+        let fds: u64 = read(table, offset!(fdtable_fd))?;
+        read(fds + fd as u64 * 8, 0)
+    }
+}
+
+/// The path that `linux_binprm.interp` points to, into a buffer; how many bytes without the NUL.
+#[inline(always)]
+pub fn binprm_interp<const N: usize>(binprm: u64, to: *mut [u8; N]) -> u32 {
+    let Some(path) = read::<u64>(binprm, offset!(binprm_interp)) else { return 0 };
+    // SAFETY: the caller hands a whole array of `N` bytes of a map; the helper writes at most `N`.
+    let copied = unsafe {
+        aya_ebpf::helpers::generated::bpf_probe_read_kernel_str(
+            to.cast(),
+            N as u32,
+            path as *const _,
+        )
+    };
+    if copied > 0 { copied as u32 - 1 } else { 0 }
+}
+
+/// AF_INET, include/linux/socket.h.
+pub const AF_INET: u16 = 2;
+/// AF_INET6.
+pub const AF_INET6: u16 = 10;
+/// IPPROTO_TCP, include/uapi/linux/in.h.
+pub const IPPROTO_TCP: u16 = 6;
+
+/// A socket's `struct sock`, by address.
+#[derive(Clone, Copy)]
+pub struct Socket(u64);
+
+/// The ends of a socket.
+#[derive(Clone, Copy)]
+pub struct Ends {
+    /// Local address, the first 4 bytes for IPv4.
+    pub source: [u8; 16],
+    /// Remote address; all zero where not connected.
+    pub destination: [u8; 16],
+    /// Local port, host order.
+    pub source_port: u16,
+    /// Remote port, host order.
+    pub destination_port: u16,
+}
+
+impl Socket {
+    /// Address family.
+    #[inline(always)]
+    pub fn family(self) -> Option<u16> {
+        read(self.0, offset!(sock_family))
+    }
+    /// IP protocol.
+    #[inline(always)]
+    pub fn protocol(self) -> Option<u16> {
+        read(self.0, offset!(sock_protocol))
+    }
+    /// Cookie, 0 where none was given out yet.
+    #[inline(always)]
+    pub fn cookie(self) -> Option<u64> {
+        read(self.0, offset!(sock_cookie))
+    }
+    /// Sequence number of the next byte to be queued: where a send that begins now will stand in
+    /// the stream (`tcp_sendmsg_locked`, net/ipv4/tcp.c).
+    #[inline(always)]
+    pub fn write_position(self) -> Option<u32> {
+        read(self.0, offset!(tcp_write_seq))
+    }
+    /// Both ends.
+    #[inline(always)]
+    pub fn ends(self, family: u16) -> Option<Ends> {
+        let port: u16 = read(self.0, offset!(sock_dport))?;
+        let mut ends = Ends {
+            source: [0; 16],
+            destination: [0; 16],
+            source_port: read(self.0, offset!(sock_num))?,
+            destination_port: u16::from_be(port),
+        };
+        if family == AF_INET {
+            let source: [u8; 4] = read(self.0, offset!(sock_saddr))?;
+            let destination: [u8; 4] = read(self.0, offset!(sock_daddr))?;
+            ends.source[..4].copy_from_slice(&source);
+            ends.destination[..4].copy_from_slice(&destination);
+        } else {
+            ends.source = read(self.0, offset!(sock_v6_saddr))?;
+            ends.destination = read(self.0, offset!(sock_v6_daddr))?;
+        }
+        Some(ends)
+    }
+}

@@ -1,0 +1,280 @@
+//! Layouts of what crosses between kernel and daemon. Explicit sizes, no implicit padding; the
+//! daemon parses them field by field and never casts bytes from outside to a type.
+
+use crate::{ARGS_BYTES, EXE_BYTES, TAIL_BYTES};
+
+/// Bytes of a [`SampleHead`].
+pub const SAMPLE_HEAD_BYTES: usize = 152;
+
+/// [`SampleHead::flags`]: text of earlier sends stands before the sample's own, right-aligned in
+/// [`TAIL_BYTES`] bytes, `tail_bytes` of it meant.
+pub const FLAG_TAIL: u32 = 1;
+/// [`SampleHead::flags`]: the destination is the socket's peer or was named by the call.
+pub const FLAG_DESTINATION: u32 = 2;
+
+/// Goes before the bytes of a sample in the ring. The text of earlier sends follows where
+/// [`FLAG_TAIL`] says so, then the sample's own text, to the end of the record.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SampleHead {
+    /// When the process entered the send: `bpf_ktime_get_boot_ns`.
+    pub at_ns: u64,
+    /// Start of the sending process: `start_boottime` of its group leader.
+    pub start_ns: u64,
+    /// Socket cookie; 0 where the socket had none yet.
+    pub cookie: u64,
+    /// cgroup v2 id of the sender.
+    pub cgroup_id: u64,
+    /// Bytes that the send asked for.
+    pub send_bytes: u64,
+    /// Bytes of the send that follow the sample and were not copied.
+    pub omitted_bytes: u64,
+    /// Thread group id.
+    pub tgid: u32,
+    /// Thread id.
+    pub tid: u32,
+    /// Real uid.
+    pub uid: u32,
+    /// Bits of `FLAG_*`.
+    pub flags: u32,
+    /// Sequence number of the sample's own first byte (TCP), else 0.
+    pub position: u32,
+    /// Bytes of earlier sends that come with it.
+    pub tail_bytes: u32,
+    /// Bytes of the sample's own text.
+    pub text_bytes: u32,
+    /// IP protocol.
+    pub protocol: u16,
+    /// AF_INET or AF_INET6.
+    pub family: u16,
+    /// Local port, host order.
+    pub source_port: u16,
+    /// Remote port, host order.
+    pub destination_port: u16,
+    /// Reserved, 0.
+    pub reserved: u32,
+    /// Local address, the first 4 bytes for AF_INET.
+    pub source: [u8; 16],
+    /// Remote address, likewise.
+    pub destination: [u8; 16],
+    /// `comm` of the thread.
+    pub comm: [u8; 16],
+    /// Reserved, 0.
+    pub reserved2: [u8; 16],
+}
+
+/// What the kernel keeps of a flow.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Flow {
+    /// Payload bytes that left through the packet gate, retransmissions not counted again.
+    pub sent_bytes: u64,
+    /// Bytes that sends asked for at a tap.
+    pub seen_bytes: u64,
+    /// Bytes that the prefilter cleared or that were handed over.
+    pub examined_bytes: u64,
+    /// Start of the process that sent last.
+    pub owner_start_ns: u64,
+    /// Its thread group.
+    pub owner_tgid: u32,
+    /// The prefilter's state behind the last byte seen.
+    pub state: u32,
+    /// Sequence number that the next send begins at unless bytes were not taken.
+    pub next_position: u32,
+    /// Of `tail`, how many bytes at its end were seen but not handed over.
+    pub tail_bytes: u32,
+    /// Sequence number behind the last byte that left through the gate.
+    pub gate_position: u32,
+    /// Bits of `FLOW_*`.
+    pub flags: u32,
+    /// The last bytes seen, right-aligned.
+    pub tail: [u8; TAIL_BYTES],
+}
+
+/// [`Flow::flags`]: `gate_position` holds.
+pub const FLOW_GATE_POSITION: u32 = 1;
+/// [`Flow::flags`]: the last chunk was handed over, so the scan of the next begins in its tail.
+pub const FLOW_HOT: u32 = 2;
+
+/// Key of a process: a pid is used again, a pid with its start time is not.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ProcessId {
+    /// `start_boottime` of the group leader.
+    pub start_ns: u64,
+    /// Thread group id.
+    pub tgid: u32,
+    /// Reserved, 0.
+    pub reserved: u32,
+}
+
+/// What is known of a process that began while the programs ran.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ProcessInfo {
+    /// Start of the parent.
+    pub parent_start_ns: u64,
+    /// When it ended, 0 while it runs.
+    pub exited_ns: u64,
+    /// cgroup v2 id at exec or fork.
+    pub cgroup_id: u64,
+    /// Thread group of the parent.
+    pub parent_tgid: u32,
+    /// Real uid at exec or fork.
+    pub uid: u32,
+    /// Bytes of `exe` that hold; 0 where the process was forked by one that was there before.
+    pub exe_bytes: u32,
+    /// Bytes of `args` that hold.
+    pub args_bytes: u32,
+    /// Path that was executed (the interpreter for a script), as handed to `execve`.
+    pub exe: [u8; EXE_BYTES],
+    /// Arguments, each ended by NUL.
+    pub args: [u8; ARGS_BYTES],
+}
+
+/// What one process sent against what of it was examined, in bytes.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Sends at the taps.
+    pub sends: u64,
+    /// Payload that left through the packet gate on its flows.
+    pub sent_bytes: u64,
+    /// Asked for at the taps.
+    pub seen_bytes: u64,
+    /// Cleared by the prefilter or handed over.
+    pub examined_bytes: u64,
+    /// Beyond `sample_bytes_max`.
+    pub over_max_bytes: u64,
+    /// Not readable.
+    pub unreadable_bytes: u64,
+    /// Lost because the ring was full.
+    pub ring_full_bytes: u64,
+}
+
+const _: () = assert!(core::mem::size_of::<SampleHead>() == SAMPLE_HEAD_BYTES);
+const _: () = assert!(SAMPLE_HEAD_BYTES.is_multiple_of(8));
+const _: () = assert!(core::mem::size_of::<Flow>() == 56 + TAIL_BYTES);
+const _: () = assert!(core::mem::size_of::<ProcessId>() == 16);
+const _: () = assert!(core::mem::size_of::<ProcessInfo>() == 40 + EXE_BYTES + ARGS_BYTES);
+const _: () = assert!(core::mem::size_of::<Coverage>() == 56);
+
+/// Reads little- or big-endian fields, as the host has them, off a slice that may be too short.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*head)
+    }
+    fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_ne_bytes)
+    }
+    fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_ne_bytes)
+    }
+    fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_ne_bytes)
+    }
+}
+
+/// A record of the sample ring, parsed.
+#[derive(Clone, Copy)]
+pub struct Sample<'a> {
+    /// Who, where, how much.
+    pub head: SampleHead,
+    /// Text of earlier sends of the flow that directly precede `text`.
+    pub tail: &'a [u8],
+    /// The sample's own text.
+    pub text: &'a [u8],
+}
+
+impl SampleHead {
+    /// Parses the fields in their order.
+    pub fn parse(record: &[u8]) -> Option<SampleHead> {
+        let mut at = Fields(record);
+        Some(SampleHead {
+            at_ns: at.u64()?,
+            start_ns: at.u64()?,
+            cookie: at.u64()?,
+            cgroup_id: at.u64()?,
+            send_bytes: at.u64()?,
+            omitted_bytes: at.u64()?,
+            tgid: at.u32()?,
+            tid: at.u32()?,
+            uid: at.u32()?,
+            flags: at.u32()?,
+            position: at.u32()?,
+            tail_bytes: at.u32()?,
+            text_bytes: at.u32()?,
+            protocol: at.u16()?,
+            family: at.u16()?,
+            source_port: at.u16()?,
+            destination_port: at.u16()?,
+            reserved: at.u32()?,
+            source: at.array()?,
+            destination: at.array()?,
+            comm: at.array()?,
+            reserved2: at.array()?,
+        })
+    }
+}
+
+impl<'a> Sample<'a> {
+    /// Parses a record; `None` where its lengths do not fit each other.
+    pub fn parse(record: &'a [u8]) -> Option<Sample<'a>> {
+        let head = SampleHead::parse(record)?;
+        let rest = record.get(SAMPLE_HEAD_BYTES..)?;
+        let (tail, rest) = if head.flags & FLAG_TAIL != 0 {
+            let (region, rest) = rest.split_at_checked(TAIL_BYTES)?;
+            let from = TAIL_BYTES.checked_sub(head.tail_bytes as usize)?;
+            (region.get(from..)?, rest)
+        } else {
+            (&rest[..0], rest)
+        };
+        Some(Sample { head, tail, text: rest.get(..head.text_bytes as usize)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::vec;
+
+    #[test]
+    fn parse_reads_each_field_where_the_layout_has_it() {
+        let mut record = vec![0u8; SAMPLE_HEAD_BYTES + 5];
+        for (index, byte) in record.iter_mut().enumerate() {
+            *byte = index as u8;
+        }
+        let head = SampleHead::parse(&record).unwrap();
+        let at = |offset: usize| record[offset];
+        macro_rules! stands_at {
+            ($($field:ident),*) => {$(
+                assert_eq!(head.$field.to_ne_bytes()[0], at(core::mem::offset_of!(SampleHead, $field)));
+            )*};
+        }
+        stands_at!(at_ns, start_ns, cookie, cgroup_id, send_bytes, omitted_bytes, tgid, tid, uid);
+        stands_at!(flags, position, tail_bytes, text_bytes, protocol, family, source_port);
+        stands_at!(destination_port);
+        assert_eq!(head.source[0], at(core::mem::offset_of!(SampleHead, source)));
+        assert_eq!(head.destination[0], at(core::mem::offset_of!(SampleHead, destination)));
+        assert_eq!(head.comm[0], at(core::mem::offset_of!(SampleHead, comm)));
+    }
+
+    #[test]
+    fn lengths_that_do_not_fit_are_refused() {
+        let mut record = vec![0u8; SAMPLE_HEAD_BYTES + 8];
+        let text_at = core::mem::offset_of!(SampleHead, text_bytes);
+        record[text_at] = 8;
+        assert_eq!(Sample::parse(&record).unwrap().text.len(), 8);
+        record[text_at] = 9;
+        assert!(Sample::parse(&record).is_none());
+        record[text_at] = 0;
+        record[core::mem::offset_of!(SampleHead, flags)] = FLAG_TAIL as u8;
+        assert!(Sample::parse(&record).is_none());
+        assert!(Sample::parse(&record[..40]).is_none());
+    }
+}
