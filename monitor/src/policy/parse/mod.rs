@@ -1,0 +1,104 @@
+//! The shape of the policy file: its tables and keys, and what each may hold. Values are typed by
+//! [`super::read`]; what a policy means once it is read is no matter of this module.
+
+use std::collections::HashSet;
+
+use globset::GlobSet;
+use toml::de::DeTable;
+
+use super::problem::Problems;
+use super::read::{self, Node, Section};
+use super::{Date, Policy, Protect, Rule, Settings};
+use crate::limits::RULES_MAX;
+
+mod rule;
+mod scope;
+
+/// The version of the shape that this build reads.
+const VERSION: u64 = 1;
+
+const POLICY_KEYS: [&str; 4] = ["version", "settings", "protect", "rule"];
+const SETTINGS_KEYS: [&str; 4] =
+    ["sample_bytes_max", "ring_bytes", "kills_per_minute_max", "alerts_queue_max"];
+const PROTECT_KEYS: [&str; 2] = ["exe", "unit"];
+
+/// Reads a whole policy. It has gaps where `problems` has errors.
+pub(super) fn policy(text: &str, today: Date, problems: &mut Problems) -> Policy {
+    let (tree, syntax_errors) = DeTable::parse_recoverable(text);
+    for error in syntax_errors {
+        problems.syntax(error.span().unwrap_or(0..0), error.message());
+    }
+    let mut parser = Parser { problems, today, rule_ids: HashSet::new(), globs: 0 };
+    parser.policy(tree.get_ref())
+}
+
+/// What one pass over the tree carries along.
+struct Parser<'p> {
+    problems: &'p mut Problems,
+    today: Date,
+    rule_ids: HashSet<String>,
+    /// Globs compiled so far.
+    globs: usize,
+}
+
+impl Parser<'_> {
+    fn policy(&mut self, tree: &DeTable<'_>) -> Policy {
+        let file = Section::of_table(tree, 0..0, "the policy", &POLICY_KEYS, self.problems);
+        self.version(&file);
+        let settings = file.get("settings").and_then(|node| self.settings(node));
+        let protect = file.get("protect").and_then(|node| self.protect(node));
+        let rules = file.require("rule", "a [[rule]]: without one nothing is found", self.problems);
+        let rules: Vec<Rule> = rules
+            .map_or(&[][..], |node| read::tables(node, "rule", RULES_MAX, self.problems))
+            .iter()
+            .filter_map(|node| self.rule(node))
+            .collect();
+        Policy {
+            settings: settings.unwrap_or_default(),
+            protect: protect.unwrap_or_default(),
+            rules,
+            warnings: Vec::new(),
+            today: self.today,
+        }
+    }
+
+    fn version(&mut self, file: &Section<'_, '_>) {
+        let Some(node) = file.require("version", "version = 1", self.problems) else { return };
+        read::integer(node, "version", VERSION..=VERSION, self.problems);
+    }
+
+    fn settings(&mut self, node: &Node<'_>) -> Option<Settings> {
+        let section = Section::open(node, "[settings]", &SETTINGS_KEYS, self.problems)?;
+        let mut settings = Settings::default();
+        for (key, range, value) in [
+            ("sample_bytes_max", 256..=262_144, &mut settings.sample_bytes_max),
+            ("ring_bytes", 1 << 20..=64 << 20, &mut settings.ring_bytes),
+            ("kills_per_minute_max", 0..=1_000, &mut settings.kills_per_minute_max),
+            ("alerts_queue_max", 16..=65_536, &mut settings.alerts_queue_max),
+        ] {
+            let number = section
+                .get(key)
+                .and_then(|node| read::integer(node, key, range, self.problems))
+                .and_then(|number| u32::try_from(number).ok());
+            *value = number.unwrap_or(*value);
+        }
+        let ring = settings.ring_bytes;
+        if let Some(node) = section.get("ring_bytes").filter(|_| !ring.is_power_of_two()) {
+            // The range ends at powers of two, so the next one is within it.
+            let larger = ring.next_power_of_two();
+            self.problems.error(
+                node.span(),
+                format!("ring_bytes is {ring}, which is no power of two"),
+                format!("write {} or {larger}", larger / 2),
+            );
+        }
+        Some(settings)
+    }
+
+    fn protect(&mut self, node: &Node<'_>) -> Option<Protect> {
+        let section = Section::open(node, "[protect]", &PROTECT_KEYS, self.problems)?;
+        let exe = section.get("exe").map_or_else(GlobSet::empty, |node| self.exe_globs(node));
+        let unit = section.get("unit").map_or_else(GlobSet::empty, |node| self.unit_globs(node));
+        Some(Protect { exe, unit })
+    }
+}

@@ -1,0 +1,48 @@
+//! Cases of the policy: what is said about a wrong one, and what a right one matches.
+
+mod errors;
+mod matching;
+mod printing;
+
+use super::{Date, Policy};
+
+/// The day on which every test runs.
+const TODAY: Date = Date::constant(2026, 11, 24);
+
+/// A rule that holds and is about everything; the text that follows begins at line 5.
+fn with_rule(text: &str) -> String {
+    format!("version = 1\n[[rule]]\nid = \"a\"\nentities = \"*\"\n{text}")
+}
+
+/// A policy that holds.
+#[track_caller]
+fn parsed(text: &str) -> Policy {
+    match Policy::parse(text, TODAY) {
+        Ok(policy) => policy,
+        Err(problems) => {
+            let told: String = problems.iter().map(|p| p.render("policy.toml", false)).collect();
+            panic!("policy does not hold:\n{told}\n{text}")
+        }
+    }
+}
+
+/// Everything said about `text`, a line each.
+fn told(text: &str) -> String {
+    let problems = match Policy::parse(text, TODAY) {
+        Ok(policy) => policy.warnings,
+        Err(problems) => problems,
+    };
+    problems.iter().map(|problem| format!("{problem}\n")).collect()
+}
+
+#[track_caller]
+fn check(text: &str, expected: &[&str]) {
+    let expected: String = expected.iter().map(|line| format!("{line}\n")).collect();
+    let told = told(text);
+    assert!(told == expected, "told:\n{told}\nexpected:\n{expected}\nof:\n{text}");
+}
+
+#[track_caller]
+fn check_rule(text: &str, expected: &[&str]) {
+    check(&with_rule(text), expected);
+}
