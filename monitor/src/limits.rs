@@ -5,8 +5,10 @@
 pub const FLOWS_MAX: usize = 16_384;
 /// Bytes of a flow's latest text that are kept to find a value split over sends.
 pub const FLOW_CARRY_BYTES_MAX: usize = 512;
-/// Bytes held for all flows together: each flow's latest bytes as sent, and as decoded.
-pub const FLOWS_CARRY_BYTES_MAX: usize = 2 * FLOWS_MAX * FLOW_CARRY_BYTES_MAX;
+/// Bytes held for all flows together: each flow's latest bytes as sent, and as decoded, and the
+/// beginning of a line that is cut.
+pub const FLOWS_CARRY_BYTES_MAX: usize =
+    FLOWS_MAX * (2 * FLOW_CARRY_BYTES_MAX + HTTP_LINE_KEPT_BYTES_MAX);
 /// A flow that was idle for longer begins anew.
 pub const FLOW_IDLE_MS: u64 = 120_000;
 /// Idle flows that one sample clears away.
@@ -44,3 +46,4 @@ pub const THRESHOLD_VALUES_MAX: usize = 4_096;
 pub const THRESHOLD_WINDOWS_MAX: usize = 8_192;
 
 const _: () = assert!(FLOW_CARRY_BYTES_MAX >= 256, "an escaped card is up to 222 bytes");
+const _: () = assert!(HTTP_CHUNK_LINE_BYTES_MAX <= HTTP_LINE_KEPT_BYTES_MAX);

@@ -100,7 +100,7 @@ fn rewrite(
         if escape.bytes_len == 0 {
             undone.breaks.push(Break { view: undone.bytes.len(), source: at });
         }
-        undone.bytes.extend(escape.bytes.iter().take(escape.bytes_len));
+        undone.bytes.extend_from_slice(escape.bytes.get(..escape.bytes_len).unwrap_or_default());
         at += escape.len;
         copied = at;
         undone.breaks.push(Break { view: undone.bytes.len(), source: at });

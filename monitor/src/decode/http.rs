@@ -1,6 +1,7 @@
 //! Recognises the pieces of HTTP/1.1 framing (RFC 9112): start lines, the header fields that say
 //! how long a body is, chunk lines. It keeps no bytes beyond a line that is cut, and emits nothing.
 
+use memchr::memchr;
 use zeroize::Zeroizing;
 
 use super::Part;
@@ -207,7 +208,7 @@ impl Head {
     pub(super) fn read(&mut self, bytes: &[u8]) -> HeadStep {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            let line = rest.split_inclusive(|byte| *byte == b'\n').next().unwrap_or(rest);
+            let (line, _) = rest.split_at(memchr(b'\n', rest).map_or(rest.len(), |lf| lf + 1));
             at += line.len();
             self.bytes = self.bytes.saturating_add(line.len());
             if self.bytes > HTTP_HEAD_BYTES_MAX {
@@ -256,7 +257,7 @@ impl Head {
             // A value that goes on (obsolete line folding, RFC 9112 section 5.2).
             return Field::Read;
         }
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else { return Field::Bad };
+        let Some(colon) = memchr(b':', line) else { return Field::Bad };
         let (name, value) = line.split_at(colon);
         let value = value.get(1..).unwrap_or_default();
         if name.eq_ignore_ascii_case(b"content-length") {

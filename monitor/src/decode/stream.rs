@@ -89,33 +89,36 @@ impl State {
         }
     }
 
-    /// Whose body this is in the middle of.
-    fn body(&self) -> Option<Kind> {
-        match self {
+    /// Whether a send, which begins in a body, begins with the next message: the body was shorter
+    /// than its head said, or its end was lost. Within a chunk a start line is content: nobody goes
+    /// on sending after a chunk of the wrong size.
+    fn is_cut_short(&self, fresh: &[u8]) -> bool {
+        let kind = match self {
+            // Where a message begins right after the body, the length was right, and what stands
+            // before it, such as the `A` of `APOST / HTTP/1.1`, is body.
+            State::Length { left, .. } if starts(None, skip(fresh, *left)) => return false,
             State::Length { kind, .. }
             | State::UntilClose { kind, .. }
-            | State::Chunk { kind, .. }
             | State::ChunkLine { kind, .. }
-            | State::Trailer { kind, .. } => Some(*kind),
-            State::Between { .. } | State::Text | State::Head(_) => None,
-        }
+            | State::Trailer { kind, .. } => *kind,
+            State::Between { .. } | State::Text | State::Head(_) | State::Chunk { .. } => {
+                return false;
+            }
+        };
+        starts(Some(kind), fresh)
     }
 }
 
 impl Decoder {
-    /// Takes in bytes that lie to those before as `gap` says, and emits what they are, in order.
-    /// Each byte that is not chunk framing is in some text at or after its `fresh`.
+    /// Takes in bytes that lie to those before as `gap` says, and emits what they are. Each byte
+    /// that is not chunk framing is in some text at or after its `fresh`.
     pub fn feed(&mut self, fresh: &[u8], gap: Gap, emit: &mut dyn FnMut(Text<'_>)) {
         if fresh.is_empty() && gap == Gap::None {
             return;
         }
         let mut run = Run::new(fresh, &mut self.carry, emit);
         let mut state = cross(std::mem::take(&mut self.state), gap, &mut run);
-        if let Some(kind) = state.body()
-            && let Start::Line { kind: found, skip: 0, .. } = start(fresh.iter().copied())
-            && found == kind
-        {
-            // The body was shorter than its head said, or its end was lost.
+        if state.is_cut_short(fresh) {
             state.give_up(&mut run);
             state = State::default();
         }
@@ -161,7 +164,7 @@ fn step(state: State, rest: &[u8], at: usize, run: &mut Run<'_>) -> (usize, Stat
         }
         State::Head(head) => read_head(head, rest, at, run),
         State::Length { kind, begun: false, .. } | State::UntilClose { kind, begun: false }
-            if kind == Kind::Response && is_response(rest) =>
+            if kind == Kind::Response && starts(Some(kind), rest) =>
         {
             // The response to a HEAD request says how long the body would be, and has none.
             (0, State::default())
@@ -193,8 +196,16 @@ fn step(state: State, rest: &[u8], at: usize, run: &mut Run<'_>) -> (usize, Stat
     }
 }
 
-fn is_response(bytes: &[u8]) -> bool {
-    matches!(start(bytes.iter().copied()), Start::Line { kind: Kind::Response, skip: 0, .. })
+/// Whether bytes begin with a start line, of this kind if any is asked for, and no empty lines.
+fn starts(kind: Option<Kind>, bytes: &[u8]) -> bool {
+    match start(bytes.iter().copied()) {
+        Start::Line { kind: found, skip: 0, .. } => kind.is_none_or(|kind| kind == found),
+        _ => false,
+    }
+}
+
+fn skip(bytes: &[u8], len: u64) -> &[u8] {
+    usize::try_from(len).ok().and_then(|len| bytes.get(len..)).unwrap_or_default()
 }
 
 fn shorter(left: u64, rest: &[u8]) -> usize {

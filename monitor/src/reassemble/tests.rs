@@ -185,6 +185,8 @@ fn time_that_goes_back_is_no_idle_time() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn every_byte_is_handed_on_or_was_before(
         samples in prop::collection::vec((0_u32..64, 0_usize..40), 1..40),
