@@ -5,10 +5,29 @@
 pub const FLOWS_MAX: usize = 16_384;
 /// Bytes of a flow's latest text that are kept to find a value split over sends.
 pub const FLOW_CARRY_BYTES_MAX: usize = 512;
-/// Bytes held for all flows together.
-pub const FLOWS_CARRY_BYTES_MAX: usize = FLOWS_MAX * FLOW_CARRY_BYTES_MAX;
+/// Bytes held for all flows together: each flow's latest bytes as sent, and as decoded, and the
+/// beginning of a line that is cut.
+pub const FLOWS_CARRY_BYTES_MAX: usize =
+    FLOWS_MAX * (2 * FLOW_CARRY_BYTES_MAX + HTTP_LINE_KEPT_BYTES_MAX);
 /// A flow that was idle for longer begins anew.
 pub const FLOW_IDLE_MS: u64 = 120_000;
+/// Idle flows that one sample clears away.
+pub const FLOWS_EXPIRED_PER_SAMPLE_MAX: usize = 2;
+/// A position that jumps by more, either way, is another stream and no gap: no socket buffer holds
+/// as much (`net.ipv4.tcp_wmem` is at most 2 GiB, and half of the sequence space says nothing).
+pub const FLOW_JUMP_BYTES_MAX: u32 = 1 << 30;
+/// Bytes of an HTTP head or trailer; a longer one is read as text.
+pub const HTTP_HEAD_BYTES_MAX: usize = 64 << 10;
+/// Bytes of an HTTP start line; RFC 9112 section 3 recommends to support at least 8000.
+pub const HTTP_START_LINE_BYTES_MAX: usize = 8 << 10;
+/// Bytes of a header field line that is cut between two sends; what follows is not interpreted.
+pub const HTTP_LINE_KEPT_BYTES_MAX: usize = 256;
+/// Bytes of the line that frames an HTTP chunk, extension included.
+pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 256;
+/// Layers of escapes that are undone, one over the other. The framing of chunks is no escape.
+pub const ESCAPE_DEPTH_MAX: usize = 2;
+/// Bytes of a key's name that the place of a finding shows.
+pub const PLACE_KEY_BYTES_MAX: usize = 40;
 /// Hits of one sample that are looked at; more are counted, not listed.
 pub const HITS_PER_SAMPLE_MAX: usize = 4_096;
 /// Distinct findings that one alert lists; more are counted, not listed.
@@ -48,6 +67,10 @@ pub const THRESHOLD_WINDOWS_MAX: usize = 8_192;
 pub const THRESHOLDS_VALUES_MAX: usize = 1 << 20;
 
 const _: () = assert!(FLOW_CARRY_BYTES_MAX >= 256, "an escaped card is up to 222 bytes");
+<<<<<<< HEAD
 const _: () = assert!(POLICY_EXCERPT_CHARS_MAX >= 80, "carets stand in the middle of an excerpt");
 const _: () =
     assert!(THRESHOLDS_VALUES_MAX > 2 * THRESHOLD_VALUES_MAX, "one window always has room");
+=======
+const _: () = assert!(HTTP_CHUNK_LINE_BYTES_MAX <= HTTP_LINE_KEPT_BYTES_MAX);
+>>>>>>> 881bdec47698590ab41798b04ab74bb2383982c0

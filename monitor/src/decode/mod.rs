@@ -1,1 +1,80 @@
-//! Stub.
+//! Turns the bytes of a flow into texts to search: HTTP/1.1 messages taken apart, chunk framing
+//! removed, escapes undone. What it does not understand it hands on as it is.
+//!
+//! It decides nothing about what is in a text, and it undoes nothing that would hide a finding from
+//! the kernel's prefilter, which sees raw bytes: percent escapes, JSON string escapes, `+` for a
+//! space and chunk framing are all that the two have agreed on.
+
+mod escape;
+mod http;
+mod run;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use stream::Decoder;
+pub use view::{VIEWS_MAX, View, Views, views};
+
+use crate::limits::PLACE_KEY_BYTES_MAX;
+
+/// What kind of message part a text is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// Request line and header fields.
+    HttpRequestHead,
+    /// Content of a request, without chunk framing.
+    HttpRequestBody,
+    /// Fields after the last chunk of a request.
+    HttpRequestTrailer,
+    /// Status line and header fields.
+    HttpResponseHead,
+    /// Content of a response, without chunk framing.
+    HttpResponseBody,
+    /// Fields after the last chunk of a response.
+    HttpResponseTrailer,
+    /// Anything else.
+    Text,
+}
+
+impl Part {
+    /// The name in the place of a finding.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::HttpRequestHead => "http.request.head",
+            Part::HttpRequestBody => "http.request.body",
+            Part::HttpRequestTrailer => "http.request.trailer",
+            Part::HttpResponseHead => "http.response.head",
+            Part::HttpResponseBody => "http.response.body",
+            Part::HttpResponseTrailer => "http.response.trailer",
+            Part::Text => "text",
+        }
+    }
+}
+
+/// A run of bytes of one message part. No `Debug`: the bytes may be anybody's.
+#[derive(Clone, Copy)]
+pub struct Text<'a> {
+    /// Bytes seen before that these go on from, at most
+    /// [`FLOW_CARRY_BYTES_MAX`](crate::limits::FLOW_CARRY_BYTES_MAX), and the new ones.
+    pub bytes: &'a [u8],
+    /// Where in `bytes` the new ones begin. A finding that ends at or before it was reported.
+    pub fresh: usize,
+    /// The part.
+    pub part: Part,
+}
+
+/// Names where a finding stands: the part, and the key that the value belongs to, such as
+/// `http.request.body card_number`. Of a key only `A-Z a-z _ . -` are shown, at most
+/// [`PLACE_KEY_BYTES_MAX`] of them: whoever fills a map by card number has card numbers for keys.
+pub fn place(part: Part, key: Option<&[u8]>) -> String {
+    let shown = |byte: &u8| byte.is_ascii_alphabetic() || b"_.-".contains(byte);
+    let key: String = key
+        .unwrap_or_default()
+        .iter()
+        .filter(|byte| shown(byte))
+        .take(PLACE_KEY_BYTES_MAX)
+        .map(|byte| char::from(*byte))
+        .collect();
+    if key.is_empty() { part.name().to_owned() } else { format!("{} {key}", part.name()) }
+}

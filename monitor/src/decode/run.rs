@@ -1,0 +1,162 @@
+//! Collects the bytes of one message part within a feed into one text, and keeps the last of them
+//! for the next feed. Copies only what does not lie in one piece. It does not know what the bytes
+//! mean.
+
+use std::ops::Range;
+
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{Part, Text};
+use crate::limits::{FLOW_CARRY_BYTES_MAX, HTTP_CHUNK_LINE_BYTES_MAX};
+
+/// The last bytes of a part that may go on in the next feed.
+#[derive(Default)]
+pub(super) struct Carry(Zeroizing<Vec<u8>>);
+
+impl Carry {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Keeps the last bytes of `text`.
+    fn keep(&mut self, text: &[u8]) {
+        if self.0.capacity() == 0 {
+            // Once and whole: a vector that grows leaves copies that nobody wipes.
+            self.0.reserve_exact(FLOW_CARRY_BYTES_MAX);
+        }
+        let (_, kept) = text.split_at(text.len().saturating_sub(FLOW_CARRY_BYTES_MAX));
+        self.0.clear();
+        self.0.extend_from_slice(kept);
+    }
+
+    /// Keeps only the last `len` bytes.
+    pub(super) fn truncate_front(&mut self, len: usize) {
+        let surplus = self.0.len().saturating_sub(len);
+        self.0.drain(..surplus);
+    }
+}
+
+/// The run of bytes that is being collected.
+pub(super) struct Run<'a> {
+    fresh: &'a [u8],
+    carry: &'a mut Carry,
+    emit: &'a mut dyn FnMut(Text<'_>),
+    part: Part,
+    /// The run where it lies in one piece in `fresh`, and `joined` is empty.
+    whole: Range<usize>,
+    /// The run where it does not: carry, then pieces.
+    joined: Vec<u8>,
+    /// Bytes of `joined` that are carry.
+    carried: usize,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        fresh: &'a [u8],
+        carry: &'a mut Carry,
+        emit: &'a mut dyn FnMut(Text<'_>),
+    ) -> Self {
+        let joined = Vec::new();
+        Run { fresh, carry, emit, part: Part::Text, whole: 0..0, joined, carried: 0 }
+    }
+
+    /// The bytes before the run, which it goes on from.
+    pub(super) fn carry(&mut self) -> &mut Carry {
+        self.carry
+    }
+
+    /// Adds a range of the fresh bytes, which must not lie before those added so far. Another part
+    /// than before makes a new text, which still goes on from the old one unless there is a
+    /// [`Run::boundary`] between.
+    pub(super) fn add(&mut self, part: Part, range: Range<usize>) {
+        let Some(piece) = self.fresh.get(range.clone()).filter(|piece| !piece.is_empty()) else {
+            return;
+        };
+        self.begin(part);
+        if !self.joined.is_empty() {
+            self.joined.extend_from_slice(piece);
+        } else if self.whole.is_empty() && self.carry.bytes().is_empty() {
+            self.whole = range;
+        } else if !self.whole.is_empty() && self.whole.end == range.start {
+            self.whole.end = range.end;
+        } else {
+            self.join(piece);
+        }
+    }
+
+    /// Adds bytes that came before the fresh ones and were kept back, at most
+    /// [`HTTP_CHUNK_LINE_BYTES_MAX`].
+    pub(super) fn add_kept(&mut self, part: Part, piece: &[u8]) {
+        if piece.is_empty() {
+            return;
+        }
+        self.begin(part);
+        if self.joined.is_empty() {
+            self.join(piece);
+        } else {
+            self.joined.extend_from_slice(piece);
+        }
+    }
+
+    /// Emits `bytes` by themselves, as text that nothing joins.
+    pub(super) fn aside(&mut self, bytes: &[u8], fresh: usize) {
+        (self.emit)(Text { bytes, fresh, part: Part::Text });
+    }
+
+    /// Ends the message part: what comes next is not joined to it.
+    pub(super) fn boundary(&mut self) {
+        self.flush();
+        self.carry.clear();
+    }
+
+    /// Emits what was collected.
+    pub(super) fn flush(&mut self) {
+        let text = if self.joined.is_empty() {
+            self.fresh.get(self.whole.clone()).unwrap_or_default()
+        } else {
+            self.joined.as_slice()
+        };
+        if text.is_empty() {
+            return;
+        }
+        (self.emit)(Text { bytes: text, fresh: self.carried, part: self.part });
+        self.carry.keep(text);
+        self.whole = 0..0;
+        self.carried = 0;
+        // Only what was used: a feed of many small messages must not wipe all the room for each.
+        self.joined.as_mut_slice().zeroize();
+        self.joined.clear();
+    }
+
+    fn begin(&mut self, part: Part) {
+        if self.part != part {
+            self.flush();
+            self.part = part;
+        }
+    }
+
+    /// Goes over from a run in one piece to one that is copied.
+    fn join(&mut self, piece: &[u8]) {
+        let before = if self.whole.is_empty() {
+            self.carried = self.carry.bytes().len();
+            self.carry.bytes()
+        } else {
+            self.fresh.get(self.whole.clone()).unwrap_or_default()
+        };
+        // Room for all that this feed can add: a vector that grows leaves copies behind.
+        let room = before.len() + self.fresh.len() + 2 * HTTP_CHUNK_LINE_BYTES_MAX;
+        self.joined.reserve_exact(room);
+        self.joined.extend_from_slice(before);
+        self.joined.extend_from_slice(piece);
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        self.joined.zeroize();
+    }
+}
