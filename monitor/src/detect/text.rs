@@ -1,0 +1,170 @@
+//! What all detectors ask of raw text: a byte or nothing, runs of digits with their separators, and
+//! whether a value stands on its own. It knows no entity.
+
+/// Digits that a run is followed for: the longest payment card (ISO/IEC 7812-1).
+pub(super) const RUN_DIGITS_MAX: usize = 19;
+
+/// The byte at `at`, 0 outside of the text.
+pub(super) fn byte(text: &[u8], at: usize) -> u8 {
+    text.get(at).copied().unwrap_or(0)
+}
+
+/// The byte `back` bytes before `at`, 0 outside of the text.
+pub(super) fn byte_before(text: &[u8], at: usize, back: usize) -> u8 {
+    at.checked_sub(back).map_or(0, |at| byte(text, at))
+}
+
+/// The bytes from `start` to `end`, empty where that is no part of the text.
+pub(super) fn slice(text: &[u8], start: usize, end: usize) -> &[u8] {
+    text.get(start..end).unwrap_or_default()
+}
+
+/// The separator that stands at `at`, as a code of one byte that tells separators apart, and its
+/// length in bytes. ASCII separators are their own code.
+pub(super) fn separator(text: &[u8], at: usize) -> Option<(u8, usize)> {
+    match byte(text, at) {
+        // '+' is a space in form encoding.
+        code @ (b' ' | b'-' | b'.' | b'+') => Some((code, 1)),
+        0xC2 if byte(text, at + 1) == NO_BREAK_SPACE => Some((NO_BREAK_SPACE, 2)),
+        // U+2000 to U+203F, the block's spaces and dashes.
+        0xE2 if byte(text, at + 1) == 0x80 => match byte(text, at + 2) {
+            code @ 0x80..=0xBF => Some((code, 3)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+const NO_BREAK_SPACE: u8 = 0xA0;
+
+/// Whether a separator stands between words; a dash or a dot joins what is left and right of it.
+pub(super) fn is_spacing(code: u8) -> bool {
+    matches!(code, b' ' | b'+' | 0x80..=0x8B | NO_BREAK_SPACE | 0xAF)
+}
+
+/// Digits without anything between them.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Group {
+    pub start: usize,
+    pub end: usize,
+    /// Code of the separator before it, 0 for the first.
+    pub separator: u8,
+}
+
+impl Group {
+    pub fn len(&self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
+}
+
+/// Groups of digits that follow each other with one separator between them, from the first digit
+/// of a group on.
+#[derive(Default)]
+pub(super) struct Run {
+    groups: [Group; RUN_DIGITS_MAX],
+    count: usize,
+    digits: usize,
+}
+
+impl Run {
+    /// Reads the run at `start`. Goes on until it has [`RUN_DIGITS_MAX`] digits, and then to the
+    /// end of the group.
+    pub fn read(&mut self, text: &[u8], start: usize) {
+        self.count = 0;
+        self.digits = 0;
+        let (mut at, mut code) = (start, 0);
+        while let Some(group) = self.groups.get_mut(self.count) {
+            let rest = text.get(at..).unwrap_or_default();
+            let length = rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len());
+            if length == 0 {
+                return;
+            }
+            *group = Group { start: at, end: at + length, separator: code };
+            self.count += 1;
+            self.digits += length;
+            at += length;
+            let Some((next_code, width)) = separator(text, at) else { return };
+            if self.digits >= RUN_DIGITS_MAX {
+                return;
+            }
+            (at, code) = (at + width, next_code);
+        }
+    }
+
+    /// Forgets the run that was read.
+    pub fn clear(&mut self) {
+        self.count = 0;
+        self.digits = 0;
+    }
+
+    /// The groups in order.
+    pub fn groups(&self) -> &[Group] {
+        self.groups.get(..self.count).unwrap_or_default()
+    }
+
+    /// Digits of all groups.
+    pub fn digits(&self) -> usize {
+        self.digits
+    }
+}
+
+/// How a value is bounded on one side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Boundary {
+    /// It goes on: part of a longer number, word, float, version or UUID.
+    Inside,
+    /// It is joined to a word (`order-4111…`, `/4111…`, `#4111…`): stands only with context.
+    Joined,
+    /// It stands on its own.
+    Clean,
+}
+
+/// The boundary before a value that starts at `start`.
+pub(super) fn boundary_before(text: &[u8], start: usize) -> Boundary {
+    let (last, second) = (byte_before(text, start, 1), byte_before(text, start, 2));
+    match last {
+        // The letter of an escape (`\n`) that no decoder undid.
+        b'n' | b't' | b'r' if second == b'\\' => Boundary::Clean,
+        b'_' => Boundary::Joined,
+        _ if last.is_ascii_alphanumeric() => Boundary::Inside,
+        b'.' | b'-' if second.is_ascii_digit() => Boundary::Inside,
+        // With nothing before it a minus sign, or a fraction as minifiers write it.
+        b'-' | b'.' | b'#' | b'$' => Boundary::Joined,
+        b'/' if second.is_ascii_alphanumeric() => Boundary::Joined,
+        0x80..=0xBF if is_unicode_dash_before(text, start) => Boundary::Inside,
+        _ => Boundary::Clean,
+    }
+}
+
+fn is_unicode_dash_before(text: &[u8], start: usize) -> bool {
+    let digit_before = byte_before(text, start, 4).is_ascii_digit();
+    start
+        .checked_sub(3)
+        .and_then(|at| separator(text, at))
+        .is_some_and(|(code, width)| width == 3 && digit_before && !is_spacing(code))
+}
+
+/// The boundary after a value that ends at `end`.
+pub(super) fn boundary_after(text: &[u8], end: usize) -> Boundary {
+    let (first, second) = (byte(text, end), byte(text, end + 1));
+    match first {
+        b'_' => Boundary::Joined,
+        _ if first.is_ascii_alphanumeric() => Boundary::Inside,
+        b'.' | b'-' if second.is_ascii_digit() => Boundary::Inside,
+        b'.' | b'-' | b'/' if second.is_ascii_alphanumeric() => Boundary::Joined,
+        0xE2 => match separator(text, end) {
+            Some((code, width))
+                if !is_spacing(code) && byte(text, end + width).is_ascii_digit() =>
+            {
+                Boundary::Inside
+            }
+            _ => Boundary::Clean,
+        },
+        _ => Boundary::Clean,
+    }
+}
+
+/// The weaker of the two boundaries of a value.
+pub(super) fn boundary(text: &[u8], start: usize, end: usize) -> Boundary {
+    boundary_before(text, start).min(boundary_after(text, end))
+}
