@@ -9,15 +9,23 @@
 //! [`model`] and [`limits`]; never one after it.
 
 pub mod limits;
+
 pub mod model;
 
 pub mod capture;
+
 pub mod reassemble;
+
 pub mod decode;
+
 pub mod detect;
+
 pub mod policy;
+
 pub mod decide;
+
 pub mod act;
+
 pub mod report;
 
 pub mod pipeline;

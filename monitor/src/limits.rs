@@ -67,10 +67,23 @@ pub const THRESHOLD_WINDOWS_MAX: usize = 8_192;
 pub const THRESHOLDS_VALUES_MAX: usize = 1 << 20;
 
 const _: () = assert!(FLOW_CARRY_BYTES_MAX >= 256, "an escaped card is up to 222 bytes");
-<<<<<<< HEAD
 const _: () = assert!(POLICY_EXCERPT_CHARS_MAX >= 80, "carets stand in the middle of an excerpt");
 const _: () =
     assert!(THRESHOLDS_VALUES_MAX > 2 * THRESHOLD_VALUES_MAX, "one window always has room");
-=======
 const _: () = assert!(HTTP_CHUNK_LINE_BYTES_MAX <= HTTP_LINE_KEPT_BYTES_MAX);
->>>>>>> 881bdec47698590ab41798b04ab74bb2383982c0
+
+/// Processes whose identity is remembered; the one not seen for longest makes room.
+pub const PROCESSES_KNOWN_MAX: usize = 1_024;
+/// Directories of the cgroup tree that are looked at to find the path of one that a process that
+/// is gone was in.
+pub const CGROUPS_WALKED_MAX: usize = 4_096;
+/// Records that are handled before signals, timers and commands get a turn.
+pub const RECORDS_PER_TURN_MAX: usize = 256;
+/// How long a kill is watched for the process to be gone.
+pub const DEATH_WAIT_MS: u64 = 1_000;
+/// Kills that are watched at once; more are reported as sent.
+pub const DEATHS_WATCHED_MAX: usize = 256;
+/// Processes that a status lists, those that sent most.
+pub const STATUS_PROCESSES_MAX: usize = 256;
+/// Bytes of a status that a client takes.
+pub const STATUS_BYTES_MAX: u64 = 4 << 20;

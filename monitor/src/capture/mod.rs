@@ -1,5 +1,114 @@
 //! capture: loads the programs into the kernel, attaches them, reads what they hand over, and says
-//! who sent it.
+//! who sent it. The only stage that touches the kernel's side; it decides nothing.
+
 pub mod btf;
+pub mod host;
 pub mod prefilter;
+pub mod processes;
 pub mod programs;
+
+use std::fs::File;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+use std::sync::Arc;
+
+use monitor_ebpf::record::{FLAG_DESTINATION, SampleHead as Record};
+use thiserror::Error;
+
+use crate::model::{Endpoint, FlowKey, Process, SampleHead, Tap, Transport};
+use host::Host;
+use prefilter::Prefilter;
+use programs::{LoadOptions, Programs};
+
+/// Why the monitor cannot be armed.
+#[derive(Debug, Error)]
+pub enum CaptureError {
+    /// Rights or mounts.
+    #[error(transparent)]
+    Host(#[from] host::HostError),
+    /// Offsets.
+    #[error(transparent)]
+    Btf(#[from] btf::BtfError),
+    /// The automaton.
+    #[error(transparent)]
+    Prefilter(#[from] prefilter::PrefilterError),
+    /// The kernel refused a part.
+    #[error(transparent)]
+    Load(#[from] programs::LoadError),
+    /// The root of cgroup v2.
+    #[error("cannot open {0}: {1}")]
+    Cgroup(String, std::io::Error),
+}
+
+/// The monitor's hooks, all in place.
+pub struct Armed {
+    /// The programs and their maps.
+    pub programs: Programs,
+    /// What was found on the host.
+    pub host: Host,
+    /// What is less than it could be, in sentences.
+    pub shortfalls: Vec<String>,
+}
+
+/// Puts every hook in place: processes first, so that no send is seen of an unknown one, then the
+/// gate and its cookies, then the tap.
+pub fn arm(options: LoadOptions) -> Result<Armed, CaptureError> {
+    let host = host::prepare()?;
+    let btf = Path::new(btf::VMLINUX);
+    let offsets = btf::offsets(btf)?;
+    let prefilter = Prefilter::new()?;
+    let mut programs = Programs::load(offsets, &prefilter, options)?;
+    programs.attach_processes()?;
+    let root = File::open(&host.cgroup_root)
+        .map_err(|error| CaptureError::Cgroup(host.cgroup_root.display().to_string(), error))?;
+    programs.attach_packet_gate(&root)?;
+    let mut shortfalls = Vec::new();
+    if let Err(error) = programs.name_open_sockets(btf) {
+        shortfalls.push(format!(
+            "sockets that were open before have no cookie until their first packet: {error}"
+        ));
+    }
+    programs.attach_socket_tap()?;
+    Ok(Armed { programs, host, shortfalls })
+}
+
+/// IPPROTO_TCP, IPPROTO_UDP: include/uapi/linux/in.h.
+const TCP: u16 = 6;
+const UDP: u16 = 17;
+/// AF_INET: include/linux/socket.h.
+const AF_INET: u16 = 2;
+
+fn address(family: u16, bytes: [u8; 16]) -> IpAddr {
+    if family == AF_INET {
+        let [a, b, c, d, ..] = bytes;
+        return IpAddr::V4(Ipv4Addr::new(a, b, c, d));
+    }
+    IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical()
+}
+
+/// A record of the kernel in the model's words. `position` is that of the first byte handed on:
+/// the text of earlier sends comes first.
+pub fn sample_head(record: &Record, process: Arc<Process>) -> SampleHead {
+    let transport = match record.protocol {
+        TCP => Transport::Tcp,
+        UDP => Transport::Udp,
+        _ => Transport::Other,
+    };
+    SampleHead {
+        at_ns: record.at_ns,
+        flow: FlowKey { cookie: record.cookie, tls: false },
+        tap: Tap::Socket,
+        transport,
+        process,
+        source: Endpoint {
+            address: address(record.family, record.source),
+            port: record.source_port,
+        },
+        destination: (record.flags & FLAG_DESTINATION != 0).then(|| Endpoint {
+            address: address(record.family, record.destination),
+            port: record.destination_port,
+        }),
+        position: record.position.wrapping_sub(record.tail_bytes),
+        omitted_bytes: record.omitted_bytes,
+    }
+}

@@ -1,0 +1,199 @@
+//! Who a process is: what the kernel noted at its exec or fork, completed from `/proc` while it
+//! lives. A process that is gone keeps what the kernel noted; what nobody knows stays empty.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lru::LruCache;
+use monitor_ebpf::record::{ProcessId, ProcessInfo, SampleHead};
+
+use super::host;
+use super::programs::Programs;
+use crate::limits::{CGROUPS_WALKED_MAX, PROCESSES_KNOWN_MAX};
+use crate::model::{Process, ProcessKey};
+
+/// Remembers processes, so that each is looked up once.
+pub struct Processes {
+    known: LruCache<ProcessKey, Known>,
+    cgroups: LruCache<u64, String>,
+    cgroup_root: PathBuf,
+    ticks_per_s: u64,
+}
+
+struct Known {
+    process: Arc<Process>,
+    /// What the kernel had noted; a new exec notes anew.
+    noted: Option<ProcessInfo>,
+}
+
+fn same_exec(a: Option<&ProcessInfo>, b: Option<&ProcessInfo>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => {
+            (a.exe_bytes, a.args_bytes, a.exe, a.args) == (b.exe_bytes, b.args_bytes, b.exe, b.args)
+        }
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+impl Processes {
+    /// Knows nobody yet.
+    pub fn new(cgroup_root: PathBuf) -> Processes {
+        let ticks = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK);
+        let room = NonZeroUsize::new(PROCESSES_KNOWN_MAX).unwrap_or(NonZeroUsize::MIN);
+        Processes {
+            known: LruCache::new(room),
+            cgroups: LruCache::new(room),
+            cgroup_root,
+            ticks_per_s: ticks.ok().flatten().map_or(100, |ticks| ticks as u64).max(1),
+        }
+    }
+
+    /// The process that a sample names.
+    pub fn of(&mut self, head: &SampleHead, programs: &Programs) -> Arc<Process> {
+        let key = ProcessKey { pid: head.tgid, start_ns: head.start_ns };
+        let id = ProcessId { start_ns: head.start_ns, tgid: head.tgid, reserved: 0 };
+        let noted = programs.process(id);
+        if let Some(known) = self.known.get(&key)
+            && known.process.uid == head.uid
+            && same_exec(known.noted.as_ref(), noted.as_ref())
+        {
+            return Arc::clone(&known.process);
+        }
+        let process = Arc::new(self.look_up(key, head, noted.as_ref()));
+        self.known.put(key, Known { process: Arc::clone(&process), noted });
+        process
+    }
+
+    fn look_up(&mut self, key: ProcessKey, head: &SampleHead, noted: Option<&ProcessInfo>) -> Process {
+        let alive = Proc::open(key, self.ticks_per_s);
+        // One that was forked by a process from before our start is its parent's image.
+        let parent = noted.filter(|noted| noted.exe_bytes == 0).and_then(|noted| {
+            let key = ProcessKey { pid: noted.parent_tgid, start_ns: noted.parent_start_ns };
+            Proc::open(key, self.ticks_per_s)
+        });
+        let image = alive.as_ref().or(parent.as_ref());
+        let noted_exe = || noted.map(|noted| text(&noted.exe, noted.exe_bytes, "")).unwrap_or_default();
+        let noted_args = noted.filter(|noted| noted.args_bytes != 0);
+        let cgroup = alive.as_ref().and_then(Proc::cgroup);
+        let cgroup = cgroup.unwrap_or_else(|| self.cgroup(head.cgroup_id));
+        Process {
+            key,
+            parent_pid: noted.map(|noted| noted.parent_tgid).or_else(|| alive.as_ref()?.parent()).unwrap_or(0),
+            exe: image.and_then(Proc::exe).unwrap_or_else(|| resolved(noted_exe())),
+            cmdline: match noted_args {
+                Some(noted) => text(&noted.args, noted.args_bytes, " "),
+                None => image.and_then(Proc::cmdline).unwrap_or_default(),
+            },
+            comm: text(&head.comm, head.comm.len() as u32, ""),
+            uid: head.uid,
+            unit: unit(&cgroup).or_else(|| unit(&alive.as_ref()?.systemd_cgroup()?)),
+            cgroup,
+        }
+    }
+
+    fn cgroup(&mut self, id: u64) -> String {
+        let root = &self.cgroup_root;
+        self.cgroups
+            .get_or_insert(id, || {
+                host::cgroup_path(root, id, CGROUPS_WALKED_MAX).unwrap_or_default()
+            })
+            .clone()
+    }
+}
+
+/// A path that was executed may be a link; policies name what stands behind it.
+fn resolved(path: String) -> String {
+    match std::fs::canonicalize(&path) {
+        Ok(real) if path.starts_with('/') => real.to_string_lossy().into_owned(),
+        _ => path,
+    }
+}
+
+/// NUL-separated bytes as text.
+fn text(bytes: &[u8], length: u32, between: &str) -> String {
+    let bytes = bytes.get(..length as usize).unwrap_or(bytes);
+    let parts: Vec<_> =
+        bytes.split(|&byte| byte == 0).map(|part| String::from_utf8_lossy(part)).collect();
+    let end = parts.iter().rposition(|part| !part.is_empty()).map_or(0, |last| last + 1);
+    if between.is_empty() { parts[..end.min(1)].concat() } else { parts[..end].join(between) }
+}
+
+/// systemd's unit out of a cgroup path: the last component that names a service or a scope.
+fn unit(cgroup: &str) -> Option<String> {
+    let named = |part: &&str| part.ends_with(".service") || part.ends_with(".scope");
+    cgroup.split('/').rev().find(named).map(str::to_owned)
+}
+
+/// `/proc/PID` of one process and of no other that has its pid later: proc(5).
+struct Proc {
+    pid: u32,
+    /// `/proc/PID/stat` behind the name.
+    stat: String,
+}
+
+impl Proc {
+    fn open(key: ProcessKey, ticks_per_s: u64) -> Option<Proc> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", key.pid)).ok()?;
+        // The name stands in parentheses and may hold any byte.
+        let stat = stat.rsplit_once(')')?.1.to_owned();
+        let started: u64 = stat.split_ascii_whitespace().nth(19)?.parse().ok()?;
+        let tick_ns = 1_000_000_000 / ticks_per_s;
+        (started == key.start_ns / tick_ns).then_some(Proc { pid: key.pid, stat })
+    }
+    fn parent(&self) -> Option<u32> {
+        self.stat.split_ascii_whitespace().nth(1)?.parse().ok()
+    }
+    fn exe(&self) -> Option<String> {
+        let path = std::fs::read_link(format!("/proc/{}/exe", self.pid)).ok()?;
+        Some(path.to_string_lossy().trim_end_matches(" (deleted)").to_owned())
+    }
+    fn cmdline(&self) -> Option<String> {
+        let bytes = std::fs::read(format!("/proc/{}/cmdline", self.pid)).ok()?;
+        Some(text(&bytes, bytes.len() as u32, " "))
+    }
+    fn cgroup_line(&self, prefix: &str) -> Option<String> {
+        let lines = std::fs::read_to_string(format!("/proc/{}/cgroup", self.pid)).ok()?;
+        lines.lines().find_map(|line| {
+            line.split_once(':')?.1.strip_prefix(prefix).map(str::to_owned)
+        })
+    }
+    fn cgroup(&self) -> Option<String> {
+        self.cgroup_line(":")
+    }
+    /// On hosts with both hierarchies, systemd may use the older one.
+    fn systemd_cgroup(&self) -> Option<String> {
+        self.cgroup_line("name=systemd:")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_joined_and_names_end_at_nul() {
+        assert_eq!(text(b"curl\0-d\0x y\0", 12, " "), "curl -d x y");
+        assert_eq!(text(b"curl\0\0\0\0", 8, ""), "curl");
+        assert_eq!(text(b"", 9, " "), "");
+    }
+
+    #[test]
+    fn units_are_read_out_of_cgroups() {
+        assert_eq!(unit("/system.slice/nginx.service").as_deref(), Some("nginx.service"));
+        assert_eq!(unit("/user.slice/session-3.scope/x").as_deref(), Some("session-3.scope"));
+        assert_eq!(unit("/"), None);
+    }
+
+    #[test]
+    fn own_process_is_found_and_one_that_started_at_another_time_is_not() {
+        let pid = std::process::id();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let ticks: u64 =
+            stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().parse().unwrap();
+        let key = |start_ns| ProcessKey { pid, start_ns };
+        assert!(Proc::open(key(ticks * 10_000_000 + 5), 100).is_some());
+        assert!(Proc::open(key((ticks + 1) * 10_000_000), 100).is_none());
+    }
+}
