@@ -87,3 +87,5 @@ pub const DEATHS_WATCHED_MAX: usize = 256;
 pub const STATUS_PROCESSES_MAX: usize = 256;
 /// Bytes of a status that a client takes.
 pub const STATUS_BYTES_MAX: u64 = 4 << 20;
+/// Distinct values of one sample that become findings; more are counted.
+pub const FINDINGS_PER_SAMPLE_MAX: usize = 256;

@@ -1,1 +1,175 @@
-//! The wiring.
+//! The only wiring: a sample through reassemble, decode, detect and decide. No I/O, no clock: the
+//! same samples give the same decisions, from the kernel, a recording or a test.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::decide::{Decider, Decision, Event};
+use crate::decode::{Decoder, Part, Text, place, views};
+use crate::detect::{Engine, Hit, Key, mask};
+use crate::limits::FINDINGS_PER_SAMPLE_MAX;
+use crate::model::{Entity, Finding, SampleHead};
+use crate::policy::Policy;
+use crate::reassemble::{Flows, Stats};
+
+/// What was found and what was left out, since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Samples taken in.
+    pub samples: u64,
+    /// Bytes of text decoded, those handed on twice counted once.
+    pub bytes: u64,
+    /// Hits, each occurrence one.
+    pub hits: u64,
+    /// Hits beyond the bounds of a sample.
+    pub hits_cut: u64,
+    /// Messages for which a rule acted.
+    pub decisions: u64,
+}
+
+/// The stages between capture and act, with their state.
+pub struct Pipeline {
+    flows: Flows<Decoder>,
+    finder: Finder,
+    decider: Decider,
+    counters: Counters,
+    findings: Vec<Finding>,
+    decisions: Vec<Decision>,
+}
+
+/// Turns texts into findings.
+struct Finder {
+    engine: Engine,
+    key: Key,
+    hits: Vec<Hit>,
+    /// Where hits of one text stand in it, over all its views.
+    spans: HashSet<(Entity, usize, usize)>,
+}
+
+impl Pipeline {
+    /// A pipeline that has seen nothing yet.
+    pub fn new(policy: Arc<Policy>, key: Key) -> Pipeline {
+        Pipeline {
+            flows: Flows::default(),
+            finder: Finder {
+                engine: Engine::new(&policy.entities()),
+                key,
+                hits: Vec::new(),
+                spans: HashSet::new(),
+            },
+            decider: Decider::new(policy),
+            counters: Counters::default(),
+            findings: Vec::new(),
+            decisions: Vec::new(),
+        }
+    }
+
+    /// Takes in a sample; gives what was found in it and what the policy says to that.
+    pub fn sample(&mut self, head: &SampleHead, bytes: &[u8]) -> (&[Finding], &[Decision]) {
+        self.findings.clear();
+        self.decisions.clear();
+        self.counters.samples += 1;
+        let piece = self.flows.push(head, bytes);
+        self.counters.bytes += piece.fresh.len() as u64;
+        let (finder, findings, counters) =
+            (&mut self.finder, &mut self.findings, &mut self.counters);
+        piece.state.feed(piece.fresh, piece.gap, &mut |text| finder.find(&text, findings, counters));
+        if !self.findings.is_empty() {
+            let event = Event {
+                at_ns: head.at_ns,
+                process: &head.process,
+                destination: head.destination,
+                transport: head.transport,
+                findings: &self.findings,
+            };
+            self.decider.decide(&event, &mut self.decisions);
+            self.counters.decisions += self.decisions.len() as u64;
+        }
+        (&self.findings, &self.decisions)
+    }
+
+    /// Puts another policy in force; flows go on.
+    pub fn replace_policy(&mut self, policy: Arc<Policy>) {
+        self.finder.engine = Engine::new(&policy.entities());
+        self.decider.replace(policy);
+    }
+
+    /// Tells the day, so that exceptions expire.
+    pub fn set_today(&mut self, today: crate::policy::Date) {
+        self.decider.set_today(today);
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> &Arc<Policy> {
+        self.decider.policy()
+    }
+
+    /// What was found and left out.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// What happened to flows.
+    pub fn flows(&self) -> (usize, Stats) {
+        (self.flows.len(), self.flows.stats())
+    }
+
+    /// What the policy let through or could not keep.
+    pub fn decider(&self) -> crate::decide::Counters {
+        self.decider.counters()
+    }
+}
+
+impl Finder {
+    fn find(&mut self, text: &Text<'_>, findings: &mut Vec<Finding>, counters: &mut Counters) {
+        self.spans.clear();
+        for view in views(text).iter() {
+            self.hits.clear();
+            counters.hits_cut += self.engine.find(&view.bytes, &mut self.hits) as u64;
+            for hit in &self.hits {
+                let span = view.span(hit.start..hit.end);
+                // What ends before the fresh bytes was found when they were.
+                let news = span.end > text.fresh;
+                if !news || !self.spans.insert((hit.entity, span.start, span.end)) {
+                    continue;
+                }
+                counters.hits += 1;
+                let Some(value) = view.bytes.get(hit.start..hit.end) else { continue };
+                let key = hit.key.and_then(|(start, end)| view.bytes.get(start..end));
+                add(findings, &self.key, hit, value, text.part, key, counters);
+            }
+        }
+    }
+}
+
+/// Adds a hit to the findings: one finding for each value.
+fn add(
+    findings: &mut Vec<Finding>,
+    host_key: &Key,
+    hit: &Hit,
+    value: &[u8],
+    part: Part,
+    key: Option<&[u8]>,
+    counters: &mut Counters,
+) {
+    let fingerprint = host_key.fingerprint(hit.entity, value);
+    let same = |f: &&mut Finding| f.entity == hit.entity && f.fingerprint == fingerprint;
+    if let Some(finding) = findings.iter_mut().find(same) {
+        finding.count += 1;
+        finding.confidence = finding.confidence.max(hit.confidence);
+        return;
+    }
+    if findings.len() >= FINDINGS_PER_SAMPLE_MAX {
+        counters.hits_cut += 1;
+        return;
+    }
+    findings.push(Finding {
+        entity: hit.entity,
+        confidence: hit.confidence,
+        count: 1,
+        masked: mask(hit.entity, value),
+        fingerprint,
+        place: place(part, key),
+        test_data: hit.test_data,
+    });
+}

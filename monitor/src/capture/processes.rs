@@ -40,13 +40,12 @@ fn same_exec(a: Option<&ProcessInfo>, b: Option<&ProcessInfo>) -> bool {
 impl Processes {
     /// Knows nobody yet.
     pub fn new(cgroup_root: PathBuf) -> Processes {
-        let ticks = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK);
         let room = NonZeroUsize::new(PROCESSES_KNOWN_MAX).unwrap_or(NonZeroUsize::MIN);
         Processes {
             known: LruCache::new(room),
             cgroups: LruCache::new(room),
             cgroup_root,
-            ticks_per_s: ticks.ok().flatten().map_or(100, |ticks| ticks as u64).max(1),
+            ticks_per_s: ticks_per_s(),
         }
     }
 
@@ -101,6 +100,19 @@ impl Processes {
             })
             .clone()
     }
+}
+
+/// Whether a process still runs: one that has its pid now but began at another time does not count.
+pub fn is_alive(key: ProcessKey) -> bool {
+    let state = |proc: Proc| proc.stat.split_ascii_whitespace().next().map(str::to_owned);
+    let state = Proc::open(key, ticks_per_s()).and_then(state);
+    // Z and X: a zombie, dead (proc(5)).
+    state.is_some_and(|state| state != "Z" && state != "X")
+}
+
+fn ticks_per_s() -> u64 {
+    let ticks = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK);
+    ticks.ok().flatten().map_or(100, |ticks| ticks as u64).max(1)
 }
 
 /// A path that was executed may be a link; policies name what stands behind it.
