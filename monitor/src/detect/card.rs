@@ -11,6 +11,11 @@ pub(super) const DETECTOR: Detector =
 
 /// Digits of the shortest number that is looked at.
 const DIGITS_MIN: usize = 13;
+/// Digits of a number that counts in one piece and without context: far more identifiers of 64 bits
+/// have 17 to 19 digits than cards do.
+const BARE_DIGITS_MAX: usize = 16;
+/// Groups of a number that is looked at: more are a list.
+const GROUPS_MAX: usize = 8;
 
 /// Issuer identification numbers of one brand: the first six digits from `from` to `to`.
 #[derive(Debug)]
@@ -138,7 +143,7 @@ fn find(text: &[u8], at: usize, run: &Run) -> Option<Hit> {
     // The longest number wins: where a number of 16 digits begins one of 19, what is left over of
     // it would go unmasked.
     let mut best = None;
-    for (index, group) in groups.iter().enumerate() {
+    for (index, group) in groups.iter().enumerate().take(GROUPS_MAX) {
         if index > 0 && group.separator != code {
             break;
         }
@@ -156,10 +161,10 @@ fn find(text: &[u8], at: usize, run: &Run) -> Option<Hit> {
 }
 
 fn judge(text: &[u8], number: &Number<'_>) -> Option<Hit> {
-    let issuer = issuer_of(number.digits)?;
     if !luhn(number.digits) || is_one_digit_repeated(number.digits) {
         return None;
     }
+    let issuer = issuer_of(number.digits)?;
     let (start, end) = (number.groups.first()?.start, number.groups.last()?.end);
     let boundary = text::boundary(text, start, end);
     if boundary == Boundary::Inside {
@@ -181,6 +186,7 @@ fn judge(text: &[u8], number: &Number<'_>) -> Option<Hit> {
             Verdict::Hostile => return None,
             _ if is_time(number.digits) => return None,
             Verdict::Doubtful => Confidence::Low,
+            Verdict::Silent if number.digits.len() > BARE_DIGITS_MAX => Confidence::Low,
             Verdict::Silent => Confidence::Medium,
         },
     };
@@ -238,8 +244,8 @@ fn is_row_before(text: &[u8], number: &Number<'_>, code: u8) -> bool {
 fn issuer_of(digits: &[u8]) -> Option<&'static Issuer> {
     let iin = digits.iter().take(6).fold(0, |iin, digit| iin * 10 + u32::from(digit & 0x0F));
     let fits = |row: &&Issuer| {
-        (row.from..=row.to).contains(&iin)
-            && (row.digits_min..=row.digits_max).contains(&digits.len())
+        (row.digits_min..=row.digits_max).contains(&digits.len())
+            && (row.from..=row.to).contains(&iin)
     };
     // A narrow range inside of a wide one is the better witness.
     let narrow = ISSUERS.iter().filter(|row| !row.needs_context).find(fits);

@@ -148,7 +148,10 @@ fn is_word_byte(b: u8) -> bool {
 pub(super) fn has_term(text: &[u8], terms: &[&str]) -> bool {
     let mut at = 0;
     while let Some((start, end)) = next_word(text, at) {
-        if terms.iter().any(|term| starts_with_term(text, start, term)) {
+        // The first letter rules most terms out before any word is compared.
+        let first = byte(text, start).to_ascii_lowercase();
+        let may_start = |term: &&&str| term.as_bytes().first() == Some(&first);
+        if terms.iter().filter(may_start).any(|term| starts_with_term(text, start, term)) {
             return true;
         }
         at = end;

@@ -23,6 +23,8 @@ const LABEL_BYTES_MAX: usize = 63;
 const TLD_LETTERS_MAX: usize = 24;
 /// Bytes before an address in which the `//` of a URL is looked for.
 const AUTHORITY_BYTES_MAX: usize = 64;
+/// Bytes after an address in which the slash of a path is looked for.
+const PATH_BYTES_MAX: usize = 64;
 
 /// Last labels that are extensions of file names (`logo@2x.png`) or of systemd units.
 #[rustfmt::skip]
@@ -54,7 +56,7 @@ fn find(text: &[u8], at: usize, _: &Run) -> Option<Hit> {
     if is_among(last_label, &EXTENSIONS) || is_nobody(local, domain) {
         return None;
     }
-    if is_in_authority(text, start) || text::byte(text, end) == b'@' {
+    if is_in_authority(text, start) || is_remote_path(text, end) || text::byte(text, end) == b'@' {
         return None;
     }
     let context = context::judge(text, start, end, &words::EMAIL_ADDRESS);
@@ -168,6 +170,15 @@ fn is_in_authority(text: &[u8], start: usize) -> bool {
     let before = text::slice(text, floor, start);
     let last = before.iter().rposition(|b| matches!(b, b'/' | b' ' | b'"' | b'\'' | b'<' | b'\n'));
     last.is_some_and(|last| last > 0 && before.get(last - 1..=last) == Some(b"//"))
+}
+
+/// Whether a path on that host follows, as in `org-1@github.com:org/repository.git`. What follows
+/// without a slash may be a password.
+fn is_remote_path(text: &[u8], end: usize) -> bool {
+    let rest = text::slice(text, end, text.len().min(end + PATH_BYTES_MAX));
+    let Some(path) = rest.strip_prefix(b":") else { return false };
+    let is_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
+    path.iter().find(|b| !is_name(b)) == Some(&b'/')
 }
 
 fn is_nobody(local: &[u8], domain: &[u8]) -> bool {

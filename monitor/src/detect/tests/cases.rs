@@ -47,6 +47,7 @@ pub const CREDIT_CARDS: &[Case] = &[
     (CreditCard, "\u{0}\u{10}«4111111111111111»\u{12}", Medium),
     (CreditCard, r"log\n«4111111111111111»\tend", Medium),
     (CreditCard, "«2223003122003222»\t«2720990000000007»", Medium),
+    (CreditCard, r#"[17,«6200000000000000000»]"#, Low),
     // Keys that say that it is something else.
     (CreditCard, r#"{"order_id":«4111111111111111»}"#, Low),
     (CreditCard, r#"{"id": "«4111111111111111»"}"#, Low),
@@ -179,7 +180,7 @@ pub const EMAILS: &[Case] = &[
     // Nobody's.
     (EmailAddress, "noreply@acme.io no-reply@acme.io do_not_reply@acme.io No.Reply+1@acme.io", NONE),
     (EmailAddress, "1+bot@users.noreply.github.com mailer-daemon@acme.io", NONE),
-    (EmailAddress, "git@github.com:rust-lang/rust.git", NONE),
+    (EmailAddress, "git@github.com:rust-lang/rust.git org-68@github.com:octo/x.git", NONE),
     (EmailAddress, "https://jane:pw@acme.io/ ssh://jane@acme.io postgres://u:p@db.acme.io/x", NONE),
     (EmailAddress, "Message-ID: <CAJ+x1y2@mail.acme.io>", NONE),
     // Not an address.
