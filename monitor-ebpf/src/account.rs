@@ -84,7 +84,8 @@ pub fn flow(cookie: u64) -> Option<&'static mut Flow> {
         return Some(unsafe { &mut *flow });
     }
     // 312 bytes of zeroes are too much for the stack beside the rest: they come from the object.
-    if FLOWS.insert(cookie, &NEW_FLOW, BPF_NOEXIST as u64).is_err() && FLOWS.get_ptr(cookie).is_none()
+    if FLOWS.insert(cookie, &NEW_FLOW, BPF_NOEXIST as u64).is_err()
+        && FLOWS.get_ptr(cookie).is_none()
     {
         count(Counter::FlowsFull, 1);
     }

@@ -12,7 +12,9 @@ use aya_ebpf::helpers::generated::{
 use monitor_ebpf::{
     CHUNK_BYTES, Counter, SEGMENTS_MAX, TAIL_BYTES,
     prefilter::{BASE, LOOK_BACK_WORDS, Table, stirs},
-    record::{FLAG_DESTINATION, FLAG_TAIL, FLOW_HOT, Flow, ProcessId, SAMPLE_HEAD_BYTES, SampleHead},
+    record::{
+        FLAG_DESTINATION, FLAG_TAIL, FLOW_HOT, Flow, ProcessId, SAMPLE_HEAD_BYTES, SampleHead,
+    },
 };
 
 use crate::{
@@ -429,15 +431,11 @@ const HIT: u32 = u32::MAX;
 #[inline(never)]
 extern "C" fn scan_text(slot: u32, first: u32, filled: u32, state: u32) -> u32 {
     let whole = (TAIL_BYTES as u32).wrapping_add(filled);
-    let mut scan = Scan { slot, state, first, end: whole / 8, quiet: opaque(LOOK_BACK_WORDS as u32) };
+    let mut scan =
+        Scan { slot, state, first, end: whole / 8, quiet: opaque(LOOK_BACK_WORDS as u32) };
     // SAFETY: the callback takes what it is given here.
     unsafe {
-        bpf_loop(
-            WORDS / WORDS_PER_CALL + 1,
-            scan_words as *mut c_void,
-            (&raw mut scan).cast(),
-            0,
-        )
+        bpf_loop(WORDS / WORDS_PER_CALL + 1, scan_words as *mut c_void, (&raw mut scan).cast(), 0)
     };
     let (Some(work), Some(table)) = (work(scan.slot), table()) else { return HIT };
     let rest = whole % 8;

@@ -73,7 +73,9 @@ impl Pipeline {
         self.counters.bytes += piece.fresh.len() as u64;
         let (finder, findings, counters) =
             (&mut self.finder, &mut self.findings, &mut self.counters);
-        piece.state.feed(piece.fresh, piece.gap, &mut |text| finder.find(&text, findings, counters));
+        piece
+            .state
+            .feed(piece.fresh, piece.gap, &mut |text| finder.find(&text, findings, counters));
         if !self.findings.is_empty() {
             let event = Event {
                 at_ns: head.at_ns,

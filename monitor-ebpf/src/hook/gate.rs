@@ -54,8 +54,7 @@ fn try_egress(context: &SkBuffContext) -> Option<i32> {
     flow.sent_bytes += sent;
     count(Counter::BytesSent, sent);
     if flow.owner_tgid != 0 {
-        let owner =
-            ProcessId { start_ns: flow.owner_start_ns, tgid: flow.owner_tgid, reserved: 0 };
+        let owner = ProcessId { start_ns: flow.owner_start_ns, tgid: flow.owner_tgid, reserved: 0 };
         if let Some(coverage) = coverage(&owner) {
             coverage.sent_bytes += sent;
         }

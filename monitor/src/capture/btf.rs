@@ -161,8 +161,7 @@ const WANTED: &[Wanted] = &[
 /// Reads all offsets; what is missing is named, all of it.
 pub fn offsets(path: &Path) -> Result<Offsets, BtfError> {
     let shown = || path.display().to_string();
-    let data =
-        std::fs::read(path).map_err(|source| BtfError::Read { path: shown(), source })?;
+    let data = std::fs::read(path).map_err(|source| BtfError::Read { path: shown(), source })?;
     let btf = Btf::parse(&data).ok_or_else(|| BtfError::Malformed(shown()))?;
     let mut offsets = Offsets::default();
     let mut found = vec![false; WANTED.len()];

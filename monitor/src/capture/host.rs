@@ -25,8 +25,12 @@ pub enum HostError {
 }
 
 /// Rights needed to load and attach.
-pub const CAPABILITIES: &[Capability] =
-    &[Capability::CAP_BPF, Capability::CAP_NET_ADMIN, Capability::CAP_PERFMON, Capability::CAP_SYS_ADMIN];
+pub const CAPABILITIES: &[Capability] = &[
+    Capability::CAP_BPF,
+    Capability::CAP_NET_ADMIN,
+    Capability::CAP_PERFMON,
+    Capability::CAP_SYS_ADMIN,
+];
 
 /// Rights that are kept once everything is attached: to read and write maps, to read who a process
 /// is, to kill, and to reopen the policy.
@@ -106,7 +110,8 @@ fn mount_privately(
     mounted: &mut Vec<&'static str>,
 ) -> Result<(), HostError> {
     if mounted.is_empty() {
-        unshare(CloneFlags::CLONE_NEWNS).map_err(|error| HostError::Namespace(error, filesystem))?;
+        unshare(CloneFlags::CLONE_NEWNS)
+            .map_err(|error| HostError::Namespace(error, filesystem))?;
         // Slave and not private: what the host mounts later still shows here.
         let slave = MsFlags::MS_REC | MsFlags::MS_SLAVE;
         mount(None::<&str>, "/", None::<&str>, slave, None::<&str>)

@@ -65,7 +65,12 @@ impl Processes {
         process
     }
 
-    fn look_up(&mut self, key: ProcessKey, head: &SampleHead, noted: Option<&ProcessInfo>) -> Process {
+    fn look_up(
+        &mut self,
+        key: ProcessKey,
+        head: &SampleHead,
+        noted: Option<&ProcessInfo>,
+    ) -> Process {
         let alive = Proc::open(key, self.ticks_per_s);
         // One that was forked by a process from before our start is its parent's image.
         let parent = noted.filter(|noted| noted.exe_bytes == 0).and_then(|noted| {
@@ -73,13 +78,17 @@ impl Processes {
             Proc::open(key, self.ticks_per_s)
         });
         let image = alive.as_ref().or(parent.as_ref());
-        let noted_exe = || noted.map(|noted| text(&noted.exe, noted.exe_bytes, "")).unwrap_or_default();
+        let noted_exe =
+            || noted.map(|noted| text(&noted.exe, noted.exe_bytes, "")).unwrap_or_default();
         let noted_args = noted.filter(|noted| noted.args_bytes != 0);
         let cgroup = alive.as_ref().and_then(Proc::cgroup);
         let cgroup = cgroup.unwrap_or_else(|| self.cgroup(head.cgroup_id));
         Process {
             key,
-            parent_pid: noted.map(|noted| noted.parent_tgid).or_else(|| alive.as_ref()?.parent()).unwrap_or(0),
+            parent_pid: noted
+                .map(|noted| noted.parent_tgid)
+                .or_else(|| alive.as_ref()?.parent())
+                .unwrap_or(0),
             exe: image.and_then(Proc::exe).unwrap_or_else(|| resolved(noted_exe())),
             cmdline: match noted_args {
                 Some(noted) => text(&noted.args, noted.args_bytes, " "),
@@ -167,9 +176,9 @@ impl Proc {
     }
     fn cgroup_line(&self, prefix: &str) -> Option<String> {
         let lines = std::fs::read_to_string(format!("/proc/{}/cgroup", self.pid)).ok()?;
-        lines.lines().find_map(|line| {
-            line.split_once(':')?.1.strip_prefix(prefix).map(str::to_owned)
-        })
+        lines
+            .lines()
+            .find_map(|line| line.split_once(':')?.1.strip_prefix(prefix).map(str::to_owned))
     }
     fn cgroup(&self) -> Option<String> {
         self.cgroup_line(":")
@@ -202,8 +211,15 @@ mod tests {
     fn own_process_is_found_and_one_that_started_at_another_time_is_not() {
         let pid = std::process::id();
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        let ticks: u64 =
-            stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().parse().unwrap();
+        let ticks: u64 = stat
+            .rsplit_once(')')
+            .unwrap()
+            .1
+            .split_ascii_whitespace()
+            .nth(19)
+            .unwrap()
+            .parse()
+            .unwrap();
         let key = |start_ns| ProcessKey { pid, start_ns };
         assert!(Proc::open(key(ticks * 10_000_000 + 5), 100).is_some());
         assert!(Proc::open(key((ticks + 1) * 10_000_000), 100).is_none());

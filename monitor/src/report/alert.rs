@@ -1,0 +1,187 @@
+//! An alert: one JSON object a line, documented in docs/alerts.md, or one line for a person.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use crate::detect::redact;
+use crate::limits::CMDLINE_BYTES_MAX;
+use crate::model::{Endpoint, Finding, Process, SampleHead, Severity, Tap, Transport};
+use crate::policy::{Action, Rule};
+
+/// What a rule came to for one message, and what was done.
+#[derive(Debug, Clone, Serialize)]
+pub struct Alert {
+    /// When the process sent, RFC 3339 in UTC with microseconds.
+    pub time: String,
+    /// Unique on this host: milliseconds since 1970 and a count, in hex.
+    pub id: String,
+    /// Rule of the policy.
+    pub rule: String,
+    /// Clause of the contract that the rule stands for.
+    pub clause: Option<String>,
+    /// How bad.
+    pub severity: Severity,
+    /// What the rule asks for.
+    pub action: Action,
+    /// What came of it.
+    pub outcome: &'static str,
+    /// Why, where the outcome is not what the rule asks for.
+    pub outcome_reason: Option<String>,
+    /// From the send to the death of the process, where it was killed, in microseconds.
+    pub death_us: Option<u64>,
+    /// What was found.
+    pub findings: Vec<Finding>,
+    /// Findings beyond the bound of an alert.
+    pub findings_more: usize,
+    /// Payload bytes of the flow that have left the host so far.
+    pub bytes_sent: u64,
+    /// Bytes of the flow that were examined so far.
+    pub bytes_examined: u64,
+    /// Where the bytes were read.
+    pub tap: Tap,
+    /// What carried them.
+    pub transport: Transport,
+    /// Who sent.
+    pub process: AlertProcess,
+    /// Where to; `null` where the kernel could not tell.
+    pub destination: Option<AlertEndpoint>,
+    /// From the send to this line, in microseconds.
+    pub latency_us: u64,
+}
+
+/// Who sent, for the outside.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AlertProcess {
+    /// Process id in the host's namespace.
+    pub pid: u32,
+    /// When it started, nanoseconds since boot: with the pid, unique until the next boot.
+    pub start_ns: u64,
+    /// Parent's process id, 0 where unknown.
+    pub parent_pid: u32,
+    /// Executable.
+    pub exe: String,
+    /// Command line, what detectors find in it struck out.
+    pub cmdline: String,
+    /// Real uid.
+    pub uid: u32,
+    /// cgroup v2 path.
+    pub cgroup: String,
+    /// systemd unit.
+    pub unit: Option<String>,
+}
+
+/// An end of a flow, for the outside.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AlertEndpoint {
+    /// IPv4 or IPv6.
+    pub address: String,
+    /// 0 where there is none.
+    pub port: u16,
+}
+
+impl From<&Process> for AlertProcess {
+    fn from(process: &Process) -> Self {
+        Self {
+            pid: process.key.pid,
+            start_ns: process.key.start_ns,
+            parent_pid: process.parent_pid,
+            exe: redact(&process.exe),
+            cmdline: shortened(redact(&process.cmdline)),
+            uid: process.uid,
+            cgroup: redact(&process.cgroup),
+            unit: process.unit.as_deref().map(redact),
+        }
+    }
+}
+
+impl From<Endpoint> for AlertEndpoint {
+    fn from(endpoint: Endpoint) -> Self {
+        Self { address: endpoint.address.to_string(), port: endpoint.port }
+    }
+}
+
+/// Cut after masking: a value that the cut would split is masked already.
+fn shortened(mut text: String) -> String {
+    if text.len() > CMDLINE_BYTES_MAX {
+        let end = (0..=CMDLINE_BYTES_MAX).rev().find(|&at| text.is_char_boundary(at));
+        text.truncate(end.unwrap_or(0));
+        text.push('…');
+    }
+    text
+}
+
+/// What an alert needs besides the rule and the sample.
+pub struct Particulars {
+    /// [`Alert::time`].
+    pub time: String,
+    /// [`Alert::id`].
+    pub id: String,
+    /// Findings that the rule is about, cut to the bound of an alert.
+    pub findings: Vec<Finding>,
+    /// How many were cut.
+    pub findings_more: usize,
+    /// Sent and examined bytes of the flow.
+    pub bytes: (u64, u64),
+}
+
+impl Alert {
+    /// An alert of which the outcome is not known yet.
+    pub fn new(rule: &Rule, head: &SampleHead, particulars: Particulars) -> Alert {
+        Alert {
+            time: particulars.time,
+            id: particulars.id,
+            rule: rule.id.clone(),
+            clause: rule.clause.clone(),
+            severity: rule.severity,
+            action: rule.action,
+            outcome: "alerted",
+            outcome_reason: None,
+            death_us: None,
+            findings: particulars.findings,
+            findings_more: particulars.findings_more,
+            bytes_sent: particulars.bytes.0,
+            bytes_examined: particulars.bytes.1,
+            tap: head.tap,
+            transport: head.transport,
+            process: AlertProcess::from(&*head.process),
+            destination: head.destination.map(AlertEndpoint::from),
+            latency_us: 0,
+        }
+    }
+
+    /// One line for a person.
+    pub fn line(&self) -> String {
+        let mut line = format!("{} {:?} ", self.time, self.severity).to_uppercase();
+        let _ = write!(line, "{}", self.rule);
+        if let Some(clause) = &self.clause {
+            let _ = write!(line, " [{clause}]");
+        }
+        let file_name = self.process.exe.rsplit('/').next().unwrap_or_default();
+        let _ = write!(line, ": {file_name}[{}] sent ", self.process.pid);
+        for (index, finding) in self.findings.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            let _ = write!(line, "{comma}{} {}", finding.entity, finding.masked);
+            if finding.count > 1 {
+                let _ = write!(line, " ×{}", finding.count);
+            }
+        }
+        if self.findings_more > 0 {
+            let _ = write!(line, " and {} more", self.findings_more);
+        }
+        if let Some(to) = &self.destination {
+            let address = &to.address;
+            let bracketed =
+                if address.contains(':') { format!("[{address}]") } else { address.clone() };
+            let _ = write!(line, " to {bracketed}:{}", to.port);
+        }
+        let _ = write!(line, " -> {}", self.outcome);
+        if let Some(reason) = &self.outcome_reason {
+            let _ = write!(line, " ({reason})");
+        }
+        if let Some(death_us) = self.death_us {
+            let _ = write!(line, " {death_us} µs after the send");
+        }
+        line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    }
+}

@@ -1,0 +1,167 @@
+//! Where alerts go. A thread of its own writes them, so that a slow disk or reader never holds up
+//! the pipeline; what finds no room in its queue, or cannot be written, is counted as lost.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use super::alert::Alert;
+use crate::capture::host::boot_ns;
+
+/// Where to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// JSON lines to standard output, or lines for a person where it is a terminal.
+    Stdout,
+    /// JSON lines appended to a file, and lines for a person to standard output where it is a
+    /// terminal.
+    File(PathBuf),
+}
+
+/// What became of alerts, since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Written.
+    pub written: AtomicU64,
+    /// No room in the queue.
+    pub lost_queue_full: AtomicU64,
+    /// Not written: disk full, reader gone.
+    pub lost_write: AtomicU64,
+}
+
+/// Takes alerts.
+pub struct Sink {
+    queue: SyncSender<Queued>,
+    writer: JoinHandle<()>,
+    counters: Arc<Counters>,
+}
+
+struct Queued {
+    alert: Box<Alert>,
+    sent_ns: u64,
+}
+
+/// A file that only root reads: alerts tell who sent what where.
+const FILE_MODE: u32 = 0o600;
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)
+}
+
+impl Sink {
+    /// Opens the target and starts the writer.
+    pub fn open(target: &Target, queue_max: usize) -> io::Result<Sink> {
+        let file = match target {
+            Target::Stdout => None,
+            Target::File(path) => Some(open(path)?),
+        };
+        let (queue, alerts) = sync_channel(queue_max.max(1));
+        let counters = Arc::new(Counters::default());
+        let mut writer = Writer {
+            file,
+            for_people: io::stdout().is_terminal(),
+            mid_line: false,
+            failing: false,
+            counters: Arc::clone(&counters),
+        };
+        let writer =
+            std::thread::Builder::new().name("alerts".into()).spawn(move || writer.run(&alerts))?;
+        Ok(Sink { queue, writer, counters })
+    }
+
+    /// Hands over an alert about a send at `sent_ns` since boot; never waits.
+    pub fn send(&self, alert: Alert, sent_ns: u64) {
+        match self.queue.try_send(Queued { alert: Box::new(alert), sent_ns }) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                let lost = self.counters.lost_queue_full.fetch_add(1, Ordering::Relaxed);
+                if lost == 0 {
+                    tracing::error!("alerts come faster than they can be written: some are lost");
+                }
+            }
+        }
+    }
+
+    /// What became of alerts.
+    pub fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// Writes what is queued, and ends.
+    pub fn close(self) {
+        drop(self.queue);
+        // The writer cannot panic on what it is given; if it did, there is nothing left to write.
+        let _ = self.writer.join();
+    }
+}
+
+struct Writer {
+    file: Option<File>,
+    for_people: bool,
+    /// A write failed in the middle: the next line begins on a new one.
+    mid_line: bool,
+    failing: bool,
+    counters: Arc<Counters>,
+}
+
+impl Writer {
+    fn run(&mut self, alerts: &Receiver<Queued>) {
+        while let Ok(Queued { mut alert, sent_ns }) = alerts.recv() {
+            alert.latency_us = boot_ns().saturating_sub(sent_ns) / 1_000;
+            let result = self.write(&alert);
+            let counter = match &result {
+                Ok(()) => &self.counters.written,
+                Err(_) => &self.counters.lost_write,
+            };
+            counter.fetch_add(1, Ordering::Relaxed);
+            match result {
+                Err(error) if !self.failing => {
+                    tracing::error!(%error, "alert cannot be written and is lost");
+                    self.failing = true;
+                }
+                Ok(()) if self.failing => {
+                    tracing::warn!("alerts can be written again");
+                    self.failing = false;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn write(&mut self, alert: &Alert) -> io::Result<()> {
+        let mut stdout = io::stdout();
+        if self.for_people {
+            let shown = writeln!(stdout, "{}", alert.line()).and_then(|()| stdout.flush());
+            if self.file.is_none() {
+                return shown;
+            }
+        }
+        let mut line = serde_json::to_vec(alert)?;
+        line.push(b'\n');
+        match &mut self.file {
+            Some(file) => {
+                if self.mid_line {
+                    file.write_all(b"\n")?;
+                    self.mid_line = false;
+                }
+                // In one call, so that a file that is rotated or read never shows half a line,
+                // unless the disk is full.
+                match file.write(&line)? {
+                    written if written == line.len() => Ok(()),
+                    written => {
+                        self.mid_line = true;
+                        file.write_all(&line[written..])?;
+                        self.mid_line = false;
+                        Ok(())
+                    }
+                }
+            }
+            None => stdout.write_all(&line).and_then(|()| stdout.flush()),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The status of a running daemon: counters and coverage, over a Unix socket that only root opens,
+//! and as the summary at the end.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::STATUS_BYTES_MAX;
+
+/// Name of the socket in the runtime directory.
+pub const SOCKET: &str = "control.sock";
+
+/// How long a client waits for an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What a daemon says of itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of the daemon.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Seconds since it was armed.
+    pub armed_s: u64,
+    /// File of the policy in force; `null` for the embedded one.
+    pub policy: Option<String>,
+    /// Rules in force.
+    pub rules: usize,
+    /// Whether it only says what it would do.
+    pub dry_run: bool,
+    /// Whether the limit of kills holds kills back now.
+    pub kills_tripped: bool,
+    /// Taps in use.
+    pub taps: Vec<String>,
+    /// Gates in use.
+    pub gates: Vec<String>,
+    /// What the kernel side counted.
+    pub kernel: BTreeMap<String, u64>,
+    /// What the user side counted.
+    pub daemon: BTreeMap<String, u64>,
+    /// Bytes sent against bytes examined, of the processes that sent most.
+    pub coverage: Vec<ProcessCoverage>,
+}
+
+/// Coverage of one process.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ProcessCoverage {
+    /// Process id.
+    pub pid: u32,
+    /// Its start, nanoseconds since boot.
+    pub start_ns: u64,
+    /// Sends seen at the taps.
+    pub sends: u64,
+    /// Payload bytes that left through the packet gate.
+    pub bytes_sent: u64,
+    /// Bytes that were examined.
+    pub bytes_examined: u64,
+    /// Bytes that were not, by reason.
+    pub gaps: BTreeMap<String, u64>,
+}
+
+/// Asks the daemon that runs in a runtime directory. `None` where none answers.
+pub fn ask(runtime_dir: &Path) -> Option<Status> {
+    let mut stream = UnixStream::connect(runtime_dir.join(SOCKET)).ok()?;
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT)).ok()?;
+    stream.set_write_timeout(Some(ANSWER_TIMEOUT)).ok()?;
+    stream.write_all(b"status\n").ok()?;
+    let mut answer = Vec::new();
+    stream.take(STATUS_BYTES_MAX).read_to_end(&mut answer).ok()?;
+    serde_json::from_slice(&answer).ok()
+}
+
+impl Status {
+    /// Several lines for a person.
+    pub fn summary(&self) -> String {
+        let kernel = |name: &str| self.kernel.get(name).copied().unwrap_or(0);
+        let daemon = |name: &str| self.daemon.get(name).copied().unwrap_or(0);
+        let lost = kernel("samples_lost_ring_full");
+        let unsaid = kernel("samples_seen").saturating_sub(kernel("samples_delivered") + lost);
+        let mut text = format!(
+            "{} sends with {} bytes seen; {} bytes left the host\n\
+             {} bytes cannot hold a finding, {} were examined in {} samples\n\
+             not examined: {} bytes beyond sample_bytes_max, {} unreadable, {} in {} samples lost to a full ring\n\
+             {} findings, {} alerts written, {} lost; {} processes killed\n",
+            kernel("sends_seen"),
+            kernel("bytes_seen"),
+            kernel("bytes_sent"),
+            kernel("bytes_cleared"),
+            kernel("bytes_sampled"),
+            daemon("samples_received"),
+            kernel("bytes_over_sample_max"),
+            kernel("bytes_unreadable"),
+            kernel("bytes_lost_ring_full"),
+            lost,
+            daemon("hits"),
+            daemon("alerts_written"),
+            daemon("alerts_lost_queue_full") + daemon("alerts_lost_write"),
+            daemon("kills"),
+        );
+        if unsaid != 0 || kernel("samples_delivered") != daemon("samples_received") {
+            text.push_str("the samples do not add up: please report this as a bug\n");
+        }
+        text
+    }
+}
