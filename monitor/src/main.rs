@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use egress_monitor::command::{doctor, exit, policy, run};
+use egress_monitor::command::{demo, doctor, exit, policy, run};
 
 const EXAMPLES: &str = "Examples:
   egress-monitor demo                        see it work on this host, harmlessly
@@ -27,6 +27,8 @@ struct Cli {
 enum Command {
     /// Watch this host until told to stop
     Run(run::RunArgs),
+    /// Show it working on this host: a process leaks made-up data, is seen, and is killed
+    Demo(demo::DemoArgs),
     /// Say what this kernel can do, what is missing, and what a running daemon does
     Doctor(doctor::DoctorArgs),
     /// Work on policies
@@ -44,6 +46,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Policy(args) => {
             policy::run(&args, policy::today()).map(ExitCode::from).map_err(Into::into)

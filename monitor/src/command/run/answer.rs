@@ -112,7 +112,7 @@ impl Answer {
             let sent_ns = decided.head.at_ns;
             match (decision.action, &outcome) {
                 (Action::Kill, Some(Fate::Known(outcome, reason))) => {
-                    alert.outcome = outcome.name();
+                    alert.outcome = *outcome;
                     alert.outcome_reason.clone_from(reason);
                     self.sink.send(alert, sent_ns);
                 }
@@ -162,7 +162,7 @@ impl Answer {
                 waiting.push(Waiting { alert, sent_ns: head.at_ns });
             }
             _ => {
-                alert.outcome = Outcome::Signalled.name();
+                alert.outcome = Outcome::Signalled;
                 self.sink.send(alert, head.at_ns);
             }
         }
@@ -203,7 +203,7 @@ impl Answer {
         let waiting = self.waiting.remove(&key).unwrap_or_default();
         let Some(seen_ns) = death.at_ns else {
             for Waiting { mut alert, sent_ns } in waiting {
-                alert.outcome = Outcome::Signalled.name();
+                alert.outcome = Outcome::Signalled;
                 alert.outcome_reason = Some(format!("not gone after {DEATH_WAIT_MS} ms"));
                 self.sink.send(alert, sent_ns);
             }
@@ -220,7 +220,7 @@ impl Answer {
     }
 
     fn tell_death(&self, mut alert: Alert, sent_ns: u64, at_ns: u64) {
-        alert.outcome = Outcome::Killed.name();
+        alert.outcome = Outcome::Killed;
         alert.death_us = Some(at_ns.saturating_sub(sent_ns) / 1_000);
         self.sink.send(alert, sent_ns);
     }
