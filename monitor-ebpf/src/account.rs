@@ -13,7 +13,7 @@ use monitor_ebpf::{
     record::{Coverage, Flow, ProcessId, ProcessInfo},
 };
 
-use crate::{examine::Work, kernel};
+use crate::{examine::Work, kernel, say::say_flows_full};
 
 #[map]
 static SAMPLES: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
@@ -88,6 +88,7 @@ pub fn flow(cookie: u64) -> Option<&'static mut Flow> {
         && FLOWS.get_ptr(cookie).is_none()
     {
         count(Counter::FlowsFull, 1);
+        say_flows_full(cookie);
     }
     // SAFETY: as above.
     FLOWS.get_ptr_mut(cookie).map(|flow| unsafe { &mut *flow })
