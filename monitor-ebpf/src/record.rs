@@ -184,10 +184,8 @@ impl Fields<'_> {
 pub struct Sample<'a> {
     /// Who, where, how much.
     pub head: SampleHead,
-    /// Text of earlier sends of the flow that directly precede `text`.
-    pub tail: &'a [u8],
-    /// The sample's own text.
-    pub text: &'a [u8],
+    /// Text of earlier sends of the flow, `head.tail_bytes` of it, then the sample's own text.
+    pub bytes: &'a [u8],
 }
 
 impl SampleHead {
@@ -226,14 +224,11 @@ impl<'a> Sample<'a> {
     pub fn parse(record: &'a [u8]) -> Option<Sample<'a>> {
         let head = SampleHead::parse(record)?;
         let rest = record.get(SAMPLE_HEAD_BYTES..)?;
-        let (tail, rest) = if head.flags & FLAG_TAIL != 0 {
-            let (region, rest) = rest.split_at_checked(TAIL_BYTES)?;
-            let from = TAIL_BYTES.checked_sub(head.tail_bytes as usize)?;
-            (region.get(from..)?, rest)
-        } else {
-            (&rest[..0], rest)
-        };
-        Some(Sample { head, tail, text: rest.get(..head.text_bytes as usize)? })
+        let own_at = if head.flags & FLAG_TAIL != 0 { TAIL_BYTES } else { 0 };
+        let tail_bytes = if own_at != 0 { head.tail_bytes as usize } else { 0 };
+        let from = own_at.checked_sub(tail_bytes)?;
+        let to = own_at.checked_add(head.text_bytes as usize)?;
+        Some(Sample { head, bytes: rest.get(from..to)? })
     }
 }
 
@@ -269,7 +264,7 @@ mod tests {
         let mut record = vec![0u8; SAMPLE_HEAD_BYTES + 8];
         let text_at = core::mem::offset_of!(SampleHead, text_bytes);
         record[text_at] = 8;
-        assert_eq!(Sample::parse(&record).unwrap().text.len(), 8);
+        assert_eq!(Sample::parse(&record).unwrap().bytes.len(), 8);
         record[text_at] = 9;
         assert!(Sample::parse(&record).is_none());
         record[text_at] = 0;

@@ -89,3 +89,11 @@ pub const STATUS_PROCESSES_MAX: usize = 256;
 pub const STATUS_BYTES_MAX: u64 = 4 << 20;
 /// Distinct values of one sample that become findings; more are counted.
 pub const FINDINGS_PER_SAMPLE_MAX: usize = 256;
+/// Connections to the control socket that are answered at once.
+pub const CONTROL_CLIENTS_MAX: usize = 16;
+/// Bytes of a command on the control socket.
+pub const CONTROL_COMMAND_BYTES_MAX: usize = 256;
+/// How long a client of the control socket may take for its command, and for its answer.
+pub const CONTROL_WAIT_MS: u64 = 2_000;
+/// Processes that were killed and are remembered, so that what they still sent is told as killed.
+pub const KILLED_KNOWN_MAX: usize = 1_024;

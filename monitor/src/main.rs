@@ -1,2 +1,63 @@
-//! The binary `egress-monitor`.
-fn main() {}
+//! The binary `egress-monitor`: reads the command line and hands over to [`command`].
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use egress_monitor::command::{demo, doctor, exit, policy, run};
+
+const EXAMPLES: &str = "Examples:
+  egress-monitor demo                        see it work on this host, harmlessly
+  egress-monitor doctor                      what this kernel can do
+  egress-monitor policy check policy.toml    find all errors of a policy
+  egress-monitor run --policy policy.toml    the daemon
+
+Exit codes: 0 well, 1 trouble, 2 wrong arguments, 66 a file cannot be read, 69 the kernel cannot,
+73 a file cannot be made, 75 another instance runs, 77 not permitted, 78 the policy has errors.";
+
+/// See what personal data leaves this host, and alert or kill as the policy says
+#[derive(Parser)]
+#[command(name = "egress-monitor", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Watch this host until told to stop
+    Run(run::RunArgs),
+    /// Show it working on this host: a process leaks made-up data, is seen, and is killed
+    Demo(demo::DemoArgs),
+    /// Say what this kernel can do, what is missing, and what a running daemon does
+    Doctor(doctor::DoctorArgs),
+    /// Work on policies
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Policy(policy::PolicyArgs),
+    /// Print a completion script for a shell
+    ///
+    /// Example: egress-monitor completions bash > /etc/bash_completion.d/egress-monitor
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Policy(args) => {
+            policy::run(&args, policy::today()).map(ExitCode::from).map_err(Into::into)
+        }
+        Command::Completions { shell } => {
+            let mut command = Cli::command();
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "egress-monitor", &mut script);
+            let written = std::io::stdout().write_all(&script);
+            written.map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
+    };
+    exit::code(result)
+}

@@ -194,7 +194,7 @@ pub enum Severity {
 }
 
 /// A detector's hits of one entity and one value in one message; never the value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// What.
     pub entity: Entity,

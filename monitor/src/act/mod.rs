@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{Process, ProcessKey};
 use crate::policy::Policy;
 
 /// What came of a decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// Told, as the rule asks.
@@ -70,8 +70,15 @@ impl Killer {
         Killer { dry_run, own_pid, recent_ns: VecDeque::new(), tripped: false }
     }
 
-    /// Kills the process that sent, if all agree. `now_ns` is since boot.
-    pub fn kill(&mut self, process: &Process, policy: &Policy, now_ns: u64) -> Attempt {
+    /// Kills the process that sent, if all agree. `now_ns` is since boot. `shut` is called first,
+    /// once it is certain that the process is to die: what it has queued is not to leave either.
+    pub fn kill(
+        &mut self,
+        process: &Process,
+        policy: &Policy,
+        now_ns: u64,
+        shut: impl FnOnce(),
+    ) -> Attempt {
         if let Some(protection) = policy.protection(process, self.own_pid) {
             let reason = format!("protected: {protection}");
             return Attempt::Not(Outcome::Refused, Some(reason));
@@ -85,7 +92,7 @@ impl Killer {
             self.recent_ns.push_back(now_ns);
             return Attempt::Not(Outcome::WouldKill, Some("dry run".into()));
         }
-        match send_kill(process.key) {
+        match send_kill(process.key, shut) {
             Ok(Some(pidfd)) => {
                 self.recent_ns.push_back(now_ns);
                 Attempt::Sent(pidfd)
@@ -116,7 +123,7 @@ impl Killer {
 /// Sends SIGKILL to a process and to no other that has its pid now: the descriptor is opened
 /// first, so that the start time which is compared then is that of the one it stands for.
 /// `None` where it has ended. Minimum kernel version: 5.3.
-fn send_kill(key: ProcessKey) -> rustix::io::Result<Option<OwnedFd>> {
+fn send_kill(key: ProcessKey, shut: impl FnOnce()) -> rustix::io::Result<Option<OwnedFd>> {
     let Some(pid) = i32::try_from(key.pid).ok().and_then(Pid::from_raw) else { return Ok(None) };
     let pidfd = match pidfd_open(pid, PidfdFlags::NONBLOCK) {
         Err(rustix::io::Errno::SRCH) => return Ok(None),
@@ -125,6 +132,7 @@ fn send_kill(key: ProcessKey) -> rustix::io::Result<Option<OwnedFd>> {
     if !crate::capture::processes::is_alive(key) {
         return Ok(None);
     }
+    shut();
     match pidfd_send_signal(&pidfd, Signal::KILL) {
         Err(rustix::io::Errno::SRCH) => Ok(None),
         other => other.map(|()| Some(pidfd)),
@@ -175,12 +183,12 @@ mod tests {
         let mut killer = Killer::new(false, 1);
         let mut other = process_of(&child, "/usr/bin/sleep");
         other.key.start_ns += 50_000_000;
-        assert_eq!(outcome(killer.kill(&other, &policy(), 1)).0, Outcome::Gone);
+        assert_eq!(outcome(killer.kill(&other, &policy(), 1, || {})).0, Outcome::Gone);
         assert!(child.try_wait().unwrap().is_none());
         let process = process_of(&child, "/usr/bin/sleep");
-        assert_eq!(outcome(killer.kill(&process, &policy(), 1)).0, Outcome::Killed);
+        assert_eq!(outcome(killer.kill(&process, &policy(), 1, || {})).0, Outcome::Killed);
         assert!(!child.wait().unwrap().success());
-        assert_eq!(outcome(killer.kill(&process, &policy(), 1)).0, Outcome::Gone);
+        assert_eq!(outcome(killer.kill(&process, &policy(), 1, || {})).0, Outcome::Gone);
     }
 
     #[test]
@@ -189,19 +197,19 @@ mod tests {
         let mut killer = Killer::new(false, 1);
         let sshd = process_of(&child, "/usr/sbin/sshd");
         assert_eq!(
-            outcome(killer.kill(&sshd, &policy(), 1)),
+            outcome(killer.kill(&sshd, &policy(), 1, || {})),
             (Outcome::Refused, "protected: built in: sshd".into())
         );
         let process = process_of(&child, "/usr/bin/sleep");
         let mut none = policy();
         none.settings.kills_per_minute_max = 0;
         assert_eq!(
-            outcome(killer.kill(&process, &none, 1)),
+            outcome(killer.kill(&process, &none, 1, || {})),
             (Outcome::Refused, "limit of 0 kills per minute reached, alert only".into())
         );
         assert!(killer.is_tripped());
         let mut dry = Killer::new(true, 1);
-        assert_eq!(outcome(dry.kill(&process, &policy(), 1)).0, Outcome::WouldKill);
+        assert_eq!(outcome(dry.kill(&process, &policy(), 1, || {})).0, Outcome::WouldKill);
         assert!(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
         child.wait().unwrap();

@@ -2,10 +2,12 @@
 //! who sent it. The only stage that touches the kernel's side; it decides nothing.
 
 pub mod btf;
+pub mod hooks;
 pub mod host;
 pub mod prefilter;
 pub mod processes;
 pub mod programs;
+pub mod wait;
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -106,6 +106,12 @@ const PROCESS_HOOKS: [(&str, &str); 3] = [
     ("process_exit", "sched_process_exit"),
 ];
 
+/// The packet gate, and the hooks that give sockets their cookies.
+const GATE: &str = "gate_egress";
+const COOKIE_CREATE: &str = "cookie_create";
+const COOKIE_ACCEPT: &str = "cookie_accept";
+const COOKIE_OPEN: &str = "cookie_open";
+
 impl Programs {
     /// Loads the object with this kernel's offsets. Nothing is attached yet.
     pub fn load(
@@ -127,7 +133,7 @@ impl Programs {
             .btf(None)
             .override_global("OFFSETS", GlobalData::from(&offsets), true)
             .override_global("SETTINGS", GlobalData::from(&settings), true)
-            .override_global(aya_log::LEVEL, GlobalData::from(&level), false)
+            .override_global(aya_log::LEVEL, GlobalData::from(&level), true)
             .map_max_entries(map::SCRATCH, slots)
             .map_max_entries(map::SAMPLES, options.ring_bytes)
             .verifier_log_level(VerifierLogLevel::default())
@@ -174,6 +180,14 @@ fn refusal(hook: &'static str, error: ProgramError) -> LoadError {
     LoadError::Program { hook, reason }
 }
 
+/// A program that was never attached is no failure to detach it.
+fn unloaded(hook: &'static str, outcome: Result<(), ProgramError>) -> Result<(), LoadError> {
+    match outcome {
+        Err(ProgramError::NotLoaded) => Ok(()),
+        outcome => outcome.map_err(|error| refusal(hook, error)),
+    }
+}
+
 impl Programs {
     fn program<'a, P>(&'a mut self, hook: &'static str) -> Result<&'a mut P, LoadError>
     where
@@ -205,30 +219,29 @@ impl Programs {
 
     /// The packet gate, and the cookies that it knows sockets by.
     pub fn attach_packet_gate(&mut self, cgroup_root: &File) -> Result<(), LoadError> {
-        let hook = "cookie_create";
-        let create: &mut CgroupSock = self.program(hook)?;
-        create.load().map_err(|error| refusal(hook, error))?;
+        let create: &mut CgroupSock = self.program(COOKIE_CREATE)?;
         create
-            .attach(cgroup_root, CgroupAttachMode::Single)
-            .map_err(|error| refusal(hook, error))?;
-        let hook = "cookie_accept";
-        let accept: &mut SockOps = self.program(hook)?;
-        accept.load().map_err(|error| refusal(hook, error))?;
+            .load()
+            .and_then(|()| create.attach(cgroup_root, CgroupAttachMode::Single))
+            .map_err(|error| refusal(COOKIE_CREATE, error))?;
+        let accept: &mut SockOps = self.program(COOKIE_ACCEPT)?;
         accept
-            .attach(cgroup_root, CgroupAttachMode::Single)
-            .map_err(|error| refusal(hook, error))?;
-        let hook = "gate_egress";
-        let gate: &mut CgroupSkb = self.program(hook)?;
-        gate.load().map_err(|error| refusal(hook, error))?;
+            .load()
+            .and_then(|()| accept.attach(cgroup_root, CgroupAttachMode::Single))
+            .map_err(|error| refusal(COOKIE_ACCEPT, error))?;
+        let gate: &mut CgroupSkb = self.program(GATE)?;
         // `bpf_link_create` takes no flags for cgroups: its links are always multi.
-        gate.attach(cgroup_root, CgroupSkbAttachType::Egress, CgroupAttachMode::Single)
-            .map_err(|error| refusal(hook, error))?;
+        gate.load()
+            .and_then(|()| {
+                gate.attach(cgroup_root, CgroupSkbAttachType::Egress, CgroupAttachMode::Single)
+            })
+            .map_err(|error| refusal(GATE, error))?;
         Ok(())
     }
 
     /// Gives the sockets that are open already their cookies, once.
     pub fn name_open_sockets(&mut self, btf: &Path) -> Result<(), LoadError> {
-        let hook = "cookie_open";
+        let hook = COOKIE_OPEN;
         let lost = |error: String| LoadError::Program { hook, reason: error };
         let btf = aya::Btf::parse_file(btf, aya::Endianness::default())
             .map_err(|error| lost(error.to_string()))?;
@@ -238,6 +251,27 @@ impl Programs {
         let link = program.take_link(link).map_err(|error| refusal(hook, error))?;
         let mut file = link.into_file().map_err(|error| lost(error.to_string()))?;
         std::io::copy(&mut file, &mut std::io::sink()).map_err(|error| lost(error.to_string()))?;
+        Ok(())
+    }
+
+    /// Detaches every hook, the tap first and the processes last, so that no sample is of a process
+    /// that was not followed. Programs that run end before it returns; the maps can still be read,
+    /// and what is in the ring is the last there will be.
+    pub fn detach(&mut self) -> Result<(), LoadError> {
+        for (hook, _) in SEND_HOOKS {
+            let program: &mut TracePoint = self.program(hook)?;
+            unloaded(hook, program.unload())?;
+        }
+        let gate: &mut CgroupSkb = self.program(GATE)?;
+        unloaded(GATE, gate.unload())?;
+        let accept: &mut SockOps = self.program(COOKIE_ACCEPT)?;
+        unloaded(COOKIE_ACCEPT, accept.unload())?;
+        let create: &mut CgroupSock = self.program(COOKIE_CREATE)?;
+        unloaded(COOKIE_CREATE, create.unload())?;
+        for (hook, _) in PROCESS_HOOKS {
+            let program: &mut RawTracePoint = self.program(hook)?;
+            unloaded(hook, program.unload())?;
+        }
         Ok(())
     }
 

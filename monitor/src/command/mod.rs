@@ -1,5 +1,9 @@
-//! One file per subcommand, and what they share: exit codes and folders. Errors are anyhow here,
+//! One file per subcommand, and what they share: exit codes and the log. Errors are anyhow here,
 //! and end as one sentence with what to do.
 
+pub mod demo;
+pub mod doctor;
 pub mod exit;
+pub mod log;
 pub mod policy;
+pub mod run;

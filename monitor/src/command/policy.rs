@@ -113,7 +113,7 @@ struct SummaryLine<'a> {
 }
 
 /// The bytes of the file, one more than the limit at most: the policy says that it is too large.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let limit = u64::try_from(POLICY_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     if path == Path::new("-") {

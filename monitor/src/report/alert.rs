@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use crate::act::Outcome;
 use crate::detect::redact;
 use crate::limits::CMDLINE_BYTES_MAX;
 use crate::model::{Endpoint, Finding, Process, SampleHead, Severity, Tap, Transport};
 use crate::policy::{Action, Rule};
 
 /// What a rule came to for one message, and what was done.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Alert {
     /// When the process sent, RFC 3339 in UTC with microseconds.
     pub time: String,
@@ -25,7 +26,7 @@ pub struct Alert {
     /// What the rule asks for.
     pub action: Action,
     /// What came of it.
-    pub outcome: &'static str,
+    pub outcome: Outcome,
     /// Why, where the outcome is not what the rule asks for.
     pub outcome_reason: Option<String>,
     /// From the send to the death of the process, where it was killed, in microseconds.
@@ -135,7 +136,7 @@ impl Alert {
             clause: rule.clause.clone(),
             severity: rule.severity,
             action: rule.action,
-            outcome: "alerted",
+            outcome: Outcome::Alerted,
             outcome_reason: None,
             death_us: None,
             findings: particulars.findings,
@@ -175,7 +176,7 @@ impl Alert {
                 if address.contains(':') { format!("[{address}]") } else { address.clone() };
             let _ = write!(line, " to {bracketed}:{}", to.port);
         }
-        let _ = write!(line, " -> {}", self.outcome);
+        let _ = write!(line, " -> {}", self.outcome.name());
         if let Some(reason) = &self.outcome_reason {
             let _ = write!(line, " ({reason})");
         }

@@ -6,8 +6,8 @@ use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use super::alert::Alert;
@@ -36,9 +36,10 @@ pub struct Counters {
 
 /// Takes alerts.
 pub struct Sink {
-    queue: SyncSender<Queued>,
-    writer: JoinHandle<()>,
+    queue: Option<SyncSender<Queued>>,
+    writer: Option<JoinHandle<()>>,
     counters: Arc<Counters>,
+    reopen: Arc<AtomicBool>,
 }
 
 struct Queued {
@@ -53,17 +54,27 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)
 }
 
+impl Target {
+    /// Opens the file, where there is one.
+    pub fn open(&self) -> io::Result<Option<File>> {
+        match self {
+            Target::Stdout => Ok(None),
+            Target::File(path) => open(path).map(Some),
+        }
+    }
+}
+
 impl Sink {
-    /// Opens the target and starts the writer.
-    pub fn open(target: &Target, queue_max: usize) -> io::Result<Sink> {
-        let file = match target {
-            Target::Stdout => None,
-            Target::File(path) => Some(open(path)?),
-        };
+    /// Starts the writer on a target and what [`Target::open`] made of it. The thread keeps the
+    /// rights that the caller has by then.
+    pub fn start(target: Target, file: Option<File>, queue_max: usize) -> io::Result<Sink> {
         let (queue, alerts) = sync_channel(queue_max.max(1));
         let counters = Arc::new(Counters::default());
+        let reopen = Arc::new(AtomicBool::new(false));
         let mut writer = Writer {
+            target,
             file,
+            reopen: Arc::clone(&reopen),
             for_people: io::stdout().is_terminal(),
             mid_line: false,
             failing: false,
@@ -71,36 +82,44 @@ impl Sink {
         };
         let writer =
             std::thread::Builder::new().name("alerts".into()).spawn(move || writer.run(&alerts))?;
-        Ok(Sink { queue, writer, counters })
+        Ok(Sink { queue: Some(queue), writer: Some(writer), counters, reopen })
+    }
+
+    /// Opens the file anew before the next alert: it may have been rotated.
+    pub fn reopen(&self) {
+        self.reopen.store(true, Ordering::Relaxed);
     }
 
     /// Hands over an alert about a send at `sent_ns` since boot; never waits.
     pub fn send(&self, alert: Alert, sent_ns: u64) {
-        match self.queue.try_send(Queued { alert: Box::new(alert), sent_ns }) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                let lost = self.counters.lost_queue_full.fetch_add(1, Ordering::Relaxed);
-                if lost == 0 {
-                    tracing::error!("alerts come faster than they can be written: some are lost");
-                }
-            }
+        let queued = Queued { alert: Box::new(alert), sent_ns };
+        if self.queue.as_ref().is_some_and(|queue| queue.try_send(queued).is_ok()) {
+            return;
+        }
+        let lost = self.counters.lost_queue_full.fetch_add(1, Ordering::Relaxed);
+        if lost == 0 {
+            tracing::error!("alerts come faster than they can be written: some are lost");
         }
     }
 
     /// What became of alerts.
-    pub fn counters(&self) -> Arc<Counters> {
-        Arc::clone(&self.counters)
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// Writes what is queued, and ends.
-    pub fn close(self) {
-        drop(self.queue);
-        // The writer cannot panic on what it is given; if it did, there is nothing left to write.
-        let _ = self.writer.join();
+    pub fn close(&mut self) {
+        self.queue = None;
+        if let Some(writer) = self.writer.take() {
+            // The writer cannot panic on what it is given; if it did, nothing is left to write.
+            let _ = writer.join();
+        }
     }
 }
 
 struct Writer {
+    target: Target,
+    reopen: Arc<AtomicBool>,
     file: Option<File>,
     for_people: bool,
     /// A write failed in the middle: the next line begins on a new one.
@@ -133,7 +152,21 @@ impl Writer {
         }
     }
 
+    /// What was rotated away is left alone; where the path cannot be opened, the old file goes on.
+    fn reopen(&mut self) {
+        if !self.reopen.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        match self.target.open() {
+            Ok(file) => self.file = file,
+            Err(error) => {
+                tracing::error!(%error, "alert file cannot be opened anew; the old one goes on");
+            }
+        }
+    }
+
     fn write(&mut self, alert: &Alert) -> io::Result<()> {
+        self.reopen();
         let mut stdout = io::stdout();
         if self.for_people {
             let shown = writeln!(stdout, "{}", alert.line()).and_then(|()| stdout.flush());

@@ -1,0 +1,164 @@
+//! The daemon of the demo: this program as `run`, in directories of its own that go with it.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
+
+use super::WAIT;
+use crate::report::alert::Alert;
+
+/// How often the alert file is looked at.
+const POLL: Duration = Duration::from_millis(2);
+
+/// A daemon that is armed.
+pub struct Daemon {
+    child: Child,
+    directory: Directory,
+    armed: String,
+    lines: mpsc::Receiver<String>,
+}
+
+/// A directory that is removed again.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn make() -> io::Result<Directory> {
+        let name = format!("egress-monitor-demo-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Directory(path))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Daemon {
+    /// Starts it on a policy and waits until it is armed.
+    pub fn start(policy: &str) -> anyhow::Result<Daemon> {
+        let directory = Directory::make().context("cannot make a directory for the demo")?;
+        let at = |name: &str| directory.0.join(name);
+        fs::write(at("policy.toml"), policy).context("cannot write the policy")?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("run").arg("--policy").arg(at("policy.toml"));
+        command.arg("--alerts").arg(at("alerts.jsonl"));
+        command.arg("--runtime-dir").arg(at("run")).arg("--state-dir").arg(at("state"));
+        // Its standard output is no terminal, so that only the demo speaks there.
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.env_remove("NOTIFY_SOCKET").env("JOURNAL_STREAM", "demo");
+        let mut child = command.spawn().context("cannot start the daemon")?;
+        clean_up_on_signals(&directory.0, child.id());
+        let lines = read_lines(child.stderr.take().context("the daemon has no log")?);
+        let mut daemon = Daemon { child, directory, armed: String::new(), lines };
+        daemon.wait_until_armed()?;
+        Ok(daemon)
+    }
+
+    fn wait_until_armed(&mut self) -> anyhow::Result<()> {
+        let mut said = String::new();
+        loop {
+            match self.lines.recv_timeout(WAIT) {
+                Ok(line) if line.contains("armed in") => {
+                    self.armed = line.trim().trim_start_matches("INFO ").to_owned();
+                    return Ok(());
+                }
+                Ok(line) => said = format!("{said}\n  {line}"),
+                Err(RecvTimeoutError::Timeout) => {
+                    anyhow::bail!(
+                        "the daemon is not armed after {} s; it said:{said}",
+                        WAIT.as_secs()
+                    )
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    anyhow::bail!("the daemon ended before it was armed; it said:{said}")
+                }
+            }
+        }
+    }
+
+    /// What it said when it was armed.
+    pub fn armed(&self) -> &str {
+        &self.armed
+    }
+
+    /// The first alert of a rule.
+    pub fn alert(&self, rule: &str, within: Duration) -> anyhow::Result<Alert> {
+        let started = Instant::now();
+        while started.elapsed() < within {
+            let alerts = fs::read_to_string(self.directory.0.join("alerts.jsonl"))?;
+            let mut whole = alerts.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            let parsed = whole.find_map(|line| {
+                let alert: Result<Alert, _> = serde_json::from_str(line);
+                alert.ok().filter(|alert| alert.rule == rule)
+            });
+            if let Some(alert) = parsed {
+                return Ok(alert);
+            }
+            std::thread::sleep(POLL);
+        }
+        anyhow::bail!(
+            "no alert of rule {rule} after {} s; try `egress-monitor doctor`",
+            within.as_secs()
+        )
+    }
+
+    /// Stops it as a service manager would; what it says at its end.
+    pub fn stop(mut self) -> anyhow::Result<String> {
+        kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM)?;
+        let status = self.child.wait()?;
+        let said: Vec<String> = self.lines.iter().collect();
+        anyhow::ensure!(status.success(), "the daemon ended with {status}: {}", said.join("\n"));
+        let summary = said.iter().skip_while(|line| !line.starts_with("detached"));
+        Ok(summary.map(|line| format!("{line}\n")).collect())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn read_lines(log: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(log).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+/// Ctrl-C leaves nothing behind either. The signals are blocked from here on, in threads that are
+/// started later too, and this thread waits for them; children start with none blocked.
+fn clean_up_on_signals(directory: &Path, daemon: u32) {
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        signals.add(signal);
+    }
+    if signals.thread_block().is_err() {
+        return;
+    }
+    let directory = directory.to_owned();
+    std::thread::spawn(move || {
+        if let Ok(signal) = signals.wait() {
+            let _ = kill(Pid::from_raw(daemon.cast_signed()), Signal::SIGKILL);
+            let _ = fs::remove_dir_all(&directory);
+            std::process::exit(128 + signal as i32);
+        }
+    });
+}

@@ -1,0 +1,254 @@
+//! What the daemon answers to decisions: alerts that go out at once, and kills whose alerts wait
+//! until it is known what came of them.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use crate::capture::wait::readable;
+use jiff::{SignedDuration, Timestamp};
+use lru::LruCache;
+use monitor_ebpf::record::ProcessId;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
+
+use crate::act::{Attempt, Killer, Outcome};
+use crate::capture::host::boot_ns;
+use crate::capture::programs::Programs;
+use crate::decide::Decision;
+use crate::limits::{DEATH_WAIT_MS, DEATHS_WATCHED_MAX, FINDINGS_PER_ALERT_MAX, KILLED_KNOWN_MAX};
+use crate::model::{Finding, ProcessKey, SampleHead};
+use crate::policy::{Action, Policy};
+use crate::report::alert::{Alert, Particulars};
+use crate::report::sink::{Counters as SinkCounters, Sink};
+
+/// A sample about which rules decided.
+pub struct Decided<'a> {
+    /// Of whom, when, where to.
+    pub head: &'a SampleHead,
+    /// What was found in it.
+    pub findings: &'a [Finding],
+    /// What the rules say to that.
+    pub decisions: &'a [Decision],
+}
+
+/// A process that was sent SIGKILL, and when it was seen to be gone, nanoseconds since boot.
+pub struct Death {
+    process: ProcessKey,
+    at_ns: Option<u64>,
+}
+
+/// An alert that waits for a death.
+struct Waiting {
+    alert: Alert,
+    sent_ns: u64,
+}
+
+/// What was done, since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counters {
+    /// Processes killed.
+    pub kills: u64,
+    /// Kills that a rule asked for and that were not done.
+    pub kills_refused: u64,
+    /// Sockets that could not be shut.
+    pub shuts_failed: u64,
+    /// Alerts raised: written, lost or still on their way.
+    pub alerts: u64,
+}
+
+/// Alerts and kills.
+pub struct Answer {
+    /// Kills whose end is awaited.
+    pub deaths: JoinSet<Death>,
+    waiting: HashMap<ProcessKey, Vec<Waiting>>,
+    killed: LruCache<ProcessKey, u64>,
+    killer: Killer,
+    sink: Sink,
+    counters: Counters,
+}
+
+impl Answer {
+    /// Nothing was decided yet.
+    pub fn new(killer: Killer, sink: Sink) -> Answer {
+        let room = NonZeroUsize::new(KILLED_KNOWN_MAX).unwrap_or(NonZeroUsize::MIN);
+        Answer {
+            deaths: JoinSet::new(),
+            waiting: HashMap::new(),
+            killed: LruCache::new(room),
+            killer,
+            sink,
+            counters: Counters::default(),
+        }
+    }
+
+    /// What was done.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// What became of alerts.
+    pub fn alerts(&self) -> &SinkCounters {
+        self.sink.counters()
+    }
+
+    /// Whether the limit of kills holds kills back now.
+    pub fn kills_tripped(&self) -> bool {
+        self.killer.is_tripped()
+    }
+
+    /// Opens the alert file anew.
+    pub fn reopen_alerts(&self) {
+        self.sink.reopen();
+    }
+
+    /// Does what was decided. Kills come first: telling can wait, dying cannot.
+    pub fn to(&mut self, decided: &Decided<'_>, policy: &Policy, programs: &mut Programs) {
+        let kills = decided.decisions.iter().any(|decision| decision.action == Action::Kill);
+        let outcome = kills.then(|| self.kill(decided.head, policy, programs));
+        for decision in decided.decisions {
+            let Some(mut alert) = self.alert(decided, decision, policy, programs) else { continue };
+            let sent_ns = decided.head.at_ns;
+            match (decision.action, &outcome) {
+                (Action::Kill, Some(Fate::Known(outcome, reason))) => {
+                    alert.outcome = *outcome;
+                    alert.outcome_reason.clone_from(reason);
+                    self.sink.send(alert, sent_ns);
+                }
+                (Action::Kill, Some(Fate::Died(at_ns))) => self.tell_death(alert, sent_ns, *at_ns),
+                (Action::Kill, Some(Fate::Dying)) => self.wait(decided.head, alert),
+                _ => self.sink.send(alert, sent_ns),
+            }
+        }
+    }
+
+    fn kill(&mut self, head: &SampleHead, policy: &Policy, programs: &mut Programs) -> Fate {
+        let key = head.process.key;
+        if let Some(&at_ns) = self.killed.get(&key) {
+            return Fate::Died(at_ns);
+        }
+        if self.waiting.contains_key(&key) {
+            return Fate::Dying;
+        }
+        let shuts_failed = &mut self.counters.shuts_failed;
+        let shut = || {
+            if let Err(error) = programs.shut(head.flow.cookie) {
+                *shuts_failed += 1;
+                tracing::warn!("a socket cannot be shut: {error}");
+            }
+        };
+        match self.killer.kill(&head.process, policy, boot_ns(), shut) {
+            Attempt::Not(outcome, reason) => {
+                self.counters.kills_refused += u64::from(outcome == Outcome::Refused);
+                Fate::Known(outcome, reason)
+            }
+            Attempt::Sent(pidfd) => {
+                self.counters.kills += 1;
+                if self.deaths.len() >= DEATHS_WATCHED_MAX {
+                    let reason = format!("{DEATHS_WATCHED_MAX} deaths are watched already");
+                    return Fate::Known(Outcome::Signalled, Some(reason));
+                }
+                self.waiting.insert(key, Vec::new());
+                self.deaths.spawn(watch(key, pidfd));
+                Fate::Dying
+            }
+        }
+    }
+
+    fn wait(&mut self, head: &SampleHead, mut alert: Alert) {
+        match self.waiting.get_mut(&head.process.key) {
+            Some(waiting) if waiting.len() < FINDINGS_PER_ALERT_MAX => {
+                waiting.push(Waiting { alert, sent_ns: head.at_ns });
+            }
+            _ => {
+                alert.outcome = Outcome::Signalled;
+                self.sink.send(alert, head.at_ns);
+            }
+        }
+    }
+
+    fn alert(
+        &mut self,
+        decided: &Decided<'_>,
+        decision: &Decision,
+        policy: &Policy,
+        programs: &Programs,
+    ) -> Option<Alert> {
+        let rule = policy.rules.get(decision.rule)?;
+        let head = decided.head;
+        let findings = decision.findings.iter().filter_map(|&at| decided.findings.get(at));
+        let flow = programs.flow(head.flow.cookie);
+        self.counters.alerts += 1;
+        let now = Timestamp::now();
+        let ago = SignedDuration::from_nanos(boot_ns().saturating_sub(head.at_ns) as i64);
+        let time = now.checked_sub(ago).unwrap_or(now);
+        Some(Alert::new(
+            rule,
+            head,
+            Particulars {
+                time: format!("{time:.6}"),
+                id: format!("{:011x}-{:06x}", now.as_millisecond(), self.counters.alerts),
+                findings: findings.take(FINDINGS_PER_ALERT_MAX).cloned().collect(),
+                findings_more: decision.findings.len().saturating_sub(FINDINGS_PER_ALERT_MAX),
+                bytes: flow.map_or((0, 0), |flow| (flow.sent_bytes, flow.examined_bytes)),
+            },
+        ))
+    }
+
+    /// A watch ended: tells what came of the kill.
+    pub fn settle(&mut self, death: Result<Death, JoinError>, programs: &Programs) {
+        let Ok(death) = death else { return };
+        let key = death.process;
+        let waiting = self.waiting.remove(&key).unwrap_or_default();
+        let Some(seen_ns) = death.at_ns else {
+            for Waiting { mut alert, sent_ns } in waiting {
+                alert.outcome = Outcome::Signalled;
+                alert.outcome_reason = Some(format!("not gone after {DEATH_WAIT_MS} ms"));
+                self.sink.send(alert, sent_ns);
+            }
+            return;
+        };
+        // The kernel noted the moment itself where it followed the process from its start.
+        let id = ProcessId { start_ns: key.start_ns, tgid: key.pid, reserved: 0 };
+        let exited_ns = programs.process(id).map(|info| info.exited_ns).filter(|&at| at != 0);
+        let at_ns = exited_ns.map_or(seen_ns, |at| at.min(seen_ns));
+        self.killed.put(key, at_ns);
+        for Waiting { alert, sent_ns } in waiting {
+            self.tell_death(alert, sent_ns, at_ns);
+        }
+    }
+
+    fn tell_death(&self, mut alert: Alert, sent_ns: u64, at_ns: u64) {
+        alert.outcome = Outcome::Killed;
+        alert.death_us = Some(at_ns.saturating_sub(sent_ns) / 1_000);
+        self.sink.send(alert, sent_ns);
+    }
+
+    /// Waits for every watch, each of which has a bound of its own, and writes what is queued.
+    pub async fn close(&mut self, programs: &Programs) {
+        while let Some(death) = self.deaths.join_next().await {
+            self.settle(death, programs);
+        }
+        self.sink.close();
+    }
+}
+
+/// What became of a process that a rule wants dead.
+enum Fate {
+    Known(Outcome, Option<String>),
+    Died(u64),
+    Dying,
+}
+
+/// A pidfd is readable when its process has ended (pidfd_open(2)).
+async fn watch(process: ProcessKey, pidfd: OwnedFd) -> Death {
+    let at_ns = match readable(pidfd) {
+        Err(_) => None,
+        Ok(pidfd) => {
+            let gone = timeout(Duration::from_millis(DEATH_WAIT_MS), pidfd.readable()).await;
+            matches!(gone, Ok(Ok(_))).then(boot_ns)
+        }
+    };
+    Death { process, at_ns }
+}

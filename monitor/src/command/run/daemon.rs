@@ -1,0 +1,264 @@
+//! The daemon at work: one thread that takes records off the ring, puts them through the pipeline
+//! and acts on what comes out; signals, deaths, the control socket and the clock get their turn
+//! between records.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::capture::wait::readable;
+use anyhow::Context as _;
+use aya::maps::{MapData, RingBuf};
+use monitor_ebpf::record::Sample;
+use sd_notify::NotifyState;
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::answer::Answer;
+use super::control;
+use crate::act::Killer;
+use crate::capture::hooks;
+use crate::capture::host::Host;
+use crate::capture::processes::Processes;
+use crate::capture::programs::Programs;
+use crate::capture::{Armed, sample_head};
+use crate::command::policy::today;
+use crate::detect::Key;
+use crate::limits::RECORDS_PER_TURN_MAX;
+use crate::pipeline::Pipeline;
+use crate::policy::{Policy, Settings};
+use crate::report::sink::Sink;
+
+/// How often the day and the watchdog are looked at.
+const TICK: Duration = Duration::from_secs(20);
+
+/// What the command line says, as far as it matters from here on.
+pub struct Options {
+    /// Read again at SIGHUP.
+    pub policy_file: Option<PathBuf>,
+    /// Kill nothing.
+    pub dry_run: bool,
+    /// Where the control socket is.
+    pub runtime_dir: PathBuf,
+    /// Carry the programs' own lines.
+    pub kernel_log: bool,
+    /// When the program began.
+    pub started: Instant,
+}
+
+/// Samples that the daemon took in, and could not.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Received {
+    /// Records taken off the ring.
+    pub samples: u64,
+    /// Of those, the ones whose lengths did not fit each other.
+    pub malformed: u64,
+}
+
+/// Everything that a record meets on its way.
+pub struct Daemon {
+    pub(super) options: Options,
+    pub(super) programs: Programs,
+    pub(super) armed_at: Instant,
+    pub(super) pipeline: Pipeline,
+    pub(super) answer: Answer,
+    pub(super) received: Received,
+    processes: Processes,
+    samples: Option<AsyncFd<RingBuf<MapData>>>,
+    signals: Signals,
+    requests: mpsc::Receiver<control::Request>,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    reload: Signal,
+}
+
+impl Signals {
+    fn catch() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            reload: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+impl Daemon {
+    /// Takes over what is armed. Runs inside the runtime.
+    pub fn new(
+        options: Options,
+        armed: Armed,
+        policy: Arc<Policy>,
+        key: Key,
+        sink: Sink,
+    ) -> anyhow::Result<Daemon> {
+        let Armed { mut programs, host, .. } = armed;
+        let signals = Signals::catch().context("cannot catch signals")?;
+        let requests = control::listen(&options.runtime_dir).with_context(|| {
+            format!(
+                "cannot listen in {}; choose another --runtime-dir",
+                options.runtime_dir.display()
+            )
+        })?;
+        let samples = readable(programs.take_samples()?).context("cannot wait for samples")?;
+        if options.kernel_log {
+            carry_kernel_log(&mut programs);
+        }
+        let killer = Killer::new(options.dry_run, std::process::id());
+        let daemon = Daemon {
+            processes: Processes::new(host.cgroup_root.clone()),
+            answer: Answer::new(killer, sink),
+            pipeline: Pipeline::new(policy, key),
+            programs,
+            armed_at: Instant::now(),
+            received: Received::default(),
+            samples: Some(samples),
+            signals,
+            requests,
+            options,
+        };
+        daemon.say_armed(&host);
+        Ok(daemon)
+    }
+
+    fn say_armed(&self, host: &Host) {
+        let policy = self.options.policy_file.as_ref().map(|path| path.display().to_string());
+        let mounted = match host.mounted.as_slice() {
+            [] => String::new(),
+            mounted => format!(", mounted for itself: {}", mounted.join(" ")),
+        };
+        tracing::info!(
+            "armed in {} ms: taps {}; gates {}; policy {}, {} rules{}{mounted}",
+            self.options.started.elapsed().as_millis(),
+            hooks::taps().join(", "),
+            hooks::gates().join(", "),
+            policy.as_deref().unwrap_or("built in"),
+            self.pipeline.policy().rules.len(),
+            if self.options.dry_run { ", dry run: nothing is killed" } else { "" },
+        );
+        notify(&[NotifyState::Ready]);
+    }
+
+    /// Runs until a signal ends it; then detaches, takes in what is in the ring, and sums up.
+    pub async fn run(mut self) -> anyhow::Result<()> {
+        let mut tick = tokio::time::interval(TICK);
+        let Some(mut samples) = self.samples.take() else { return Ok(()) };
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.signals.terminate.recv() => break,
+                _ = self.signals.interrupt.recv() => break,
+                _ = self.signals.reload.recv() => self.reload(),
+                Some(death) = self.answer.deaths.join_next() => {
+                    self.answer.settle(death, &self.programs);
+                }
+                Some(request) = self.requests.recv() => self.say_status(request),
+                _ = tick.tick() => self.pipeline.set_today(today()),
+                ready = samples.readable_mut() => {
+                    let mut ready = ready.context("cannot wait for samples")?;
+                    if self.take_records(ready.get_inner_mut(), RECORDS_PER_TURN_MAX) {
+                        ready.clear_ready();
+                    }
+                }
+            }
+        }
+        notify(&[NotifyState::Stopping]);
+        let detached = match self.programs.detach() {
+            Ok(()) => "detached",
+            // The kernel takes the hooks away when the daemon ends, which it does now.
+            Err(error) => &format!("detaching goes on at the end: {error}"),
+        };
+        self.take_records(samples.get_mut(), usize::MAX);
+        self.answer.close(&self.programs).await;
+        eprint!("{detached}\n{}", self.status().summary());
+        Ok(())
+    }
+
+    /// Takes up to `records_max` records in; whether the ring is empty.
+    fn take_records(&mut self, ring: &mut RingBuf<MapData>, records_max: usize) -> bool {
+        for _ in 0..records_max {
+            let Some(record) = ring.next() else { return true };
+            self.take(&record);
+        }
+        false
+    }
+
+    fn take(&mut self, record: &[u8]) {
+        self.received.samples += 1;
+        let Some(sample) = Sample::parse(record) else {
+            self.received.malformed += 1;
+            return;
+        };
+        let process = self.processes.of(&sample.head, &self.programs);
+        let head = sample_head(&sample.head, process);
+        let policy = Arc::clone(self.pipeline.policy());
+        let (findings, decisions) = self.pipeline.sample(&head, sample.bytes);
+        if decisions.is_empty() {
+            return;
+        }
+        let decided = super::answer::Decided { head: &head, findings, decisions };
+        self.answer.to(&decided, &policy, &mut self.programs);
+    }
+
+    /// Puts the policy of the file in force, or leaves the old one.
+    fn reload(&mut self) {
+        let mut states = vec![NotifyState::Reloading];
+        states.extend(NotifyState::monotonic_usec_now());
+        notify(&states);
+        self.answer.reopen_alerts();
+        match &self.options.policy_file {
+            None => tracing::info!("alert file opened anew; the policy is built in"),
+            Some(path) => match super::read_policy(Some(path)) {
+                Err(error) => tracing::error!("{error}: the old one stays in force"),
+                Ok(policy) => self.put_in_force(policy, path.display().to_string()),
+            },
+        }
+        notify(&[NotifyState::Ready]);
+    }
+
+    fn put_in_force(&mut self, policy: Policy, name: String) {
+        let fixed = |s: &Settings| (s.ring_bytes, s.sample_bytes_max, s.alerts_queue_max);
+        if fixed(&self.pipeline.policy().settings) != fixed(&policy.settings) {
+            tracing::warn!(
+                "ring_bytes, sample_bytes_max and alerts_queue_max hold from the next start"
+            );
+        }
+        let rules = policy.rules.len();
+        self.pipeline.replace_policy(Arc::new(policy));
+        tracing::info!("policy {name} is in force, {rules} rules");
+    }
+
+    fn say_status(&self, request: control::Request) {
+        let mut answer = serde_json::to_vec(&self.status()).unwrap_or_default();
+        answer.push(b'\n');
+        // Whoever asked may be gone.
+        let _ = request.send(answer);
+    }
+}
+
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!("systemd cannot be told: {error}");
+    }
+}
+
+fn carry_kernel_log(programs: &mut Programs) {
+    let logger = match programs.take_log() {
+        Ok(logger) => logger,
+        Err(error) => return tracing::warn!("no log of the programs: {error}"),
+    };
+    match readable(logger) {
+        Err(error) => tracing::warn!("no log of the programs: {error}"),
+        Ok(mut logger) => {
+            tokio::spawn(async move {
+                while let Ok(mut ready) = logger.readable_mut().await {
+                    ready.get_inner_mut().flush();
+                    ready.clear_ready();
+                }
+            });
+        }
+    }
+}
