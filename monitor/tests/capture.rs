@@ -37,7 +37,9 @@ fn armed(debug: bool) -> Option<(MutexGuard<'static, ()>, Armed)> {
     }
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let options = LoadOptions { sample_bytes_max: 16 << 10, ring_bytes: 1 << 20, debug };
-    Some((turn, arm(options).unwrap()))
+    let armed = arm(options).unwrap();
+    assert!(armed.shortfalls.is_empty(), "{:?}", armed.shortfalls);
+    Some((turn, armed))
 }
 
 #[track_caller]

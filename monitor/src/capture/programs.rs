@@ -2,7 +2,6 @@
 //! detached when [`Programs`] is dropped or the daemon dies, because the kernel closes its links.
 
 use std::fs::File;
-use std::path::Path;
 
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::{
@@ -14,7 +13,7 @@ use monitor_ebpf::record::{Coverage, Flow, ProcessId, ProcessInfo};
 use monitor_ebpf::{Counter, Offsets, Settings, map};
 use thiserror::Error;
 
-use super::prefilter::Prefilter;
+use super::{btf, prefilter::Prefilter};
 
 /// The programs as the kernel gets them, built by `cargo xtask bpf build`.
 static OBJECT: &[u8] =
@@ -75,8 +74,7 @@ pub struct Programs {
     coverage: HashMap<MapData, Raw<ProcessId>, Raw<Coverage>>,
     shut: HashMap<MapData, u64, u64>,
     counters: PerCpuArray<MapData, u64>,
-    /// Held because programs that are loaded later refer to it.
-    _prefilter: Array<MapData, [u8; TABLE_BYTES]>,
+    prefilter: Array<MapData, [u8; TABLE_BYTES]>,
 }
 
 /// What the daemon asks of the programs.
@@ -114,11 +112,7 @@ const COOKIE_OPEN: &str = "cookie_open";
 
 impl Programs {
     /// Loads the object with this kernel's offsets. Nothing is attached yet.
-    pub fn load(
-        offsets: Offsets,
-        prefilter: &Prefilter,
-        options: LoadOptions,
-    ) -> Result<Programs, LoadError> {
+    pub fn load(offsets: Offsets, options: LoadOptions) -> Result<Programs, LoadError> {
         let slots = aya::util::nr_cpus().map_or(1, |cpus| cpus.next_power_of_two()) as u32;
         let offsets = Raw(offsets);
         let settings = Raw(Settings {
@@ -138,18 +132,13 @@ impl Programs {
             .map_max_entries(map::SAMPLES, options.ring_bytes)
             .verifier_log_level(VerifierLogLevel::default())
             .load(OBJECT)?;
-        let mut table: Array<MapData, [u8; TABLE_BYTES]> = take(&mut ebpf, map::PREFILTER)?;
-        let bytes = prefilter.to_bytes();
-        let bytes = <&[u8; TABLE_BYTES]>::try_from(bytes.as_slice())
-            .map_err(|_| LoadError::Lacks("prefilter table of this layout"))?;
-        table.set(0, bytes, 0).map_err(|error| LoadError::Map(map::PREFILTER, error))?;
         Ok(Programs {
             flows: take(&mut ebpf, map::FLOWS)?,
             processes: take(&mut ebpf, map::PROCESSES)?,
             coverage: take(&mut ebpf, map::COVERAGE)?,
             shut: take(&mut ebpf, map::SHUT)?,
             counters: take(&mut ebpf, map::COUNTERS)?,
-            _prefilter: table,
+            prefilter: take(&mut ebpf, map::PREFILTER)?,
             ebpf,
         })
     }
@@ -197,14 +186,39 @@ impl Programs {
         program.try_into().map_err(|error| refusal(hook, error))
     }
 
-    /// The socket tap. Needs tracefs mounted.
-    pub fn attach_socket_tap(&mut self) -> Result<(), LoadError> {
+    /// The socket tap, with the automaton that its prefilter runs. Needs tracefs mounted.
+    pub fn attach_socket_tap(&mut self, prefilter: &Prefilter) -> Result<(), LoadError> {
+        let bytes = prefilter.to_bytes();
+        let bytes = <&[u8; TABLE_BYTES]>::try_from(bytes.as_slice())
+            .map_err(|_| LoadError::Lacks("prefilter table of this layout"))?;
+        self.prefilter.set(0, bytes, 0).map_err(|error| LoadError::Map(map::PREFILTER, error))?;
+        self.load_socket_tap()?;
         for (hook, tracepoint) in SEND_HOOKS {
             let program: &mut TracePoint = self.program(hook)?;
-            program.load().map_err(|error| refusal(hook, error))?;
             program.attach("syscalls", tracepoint).map_err(|error| refusal(hook, error))?;
         }
         Ok(())
+    }
+
+    /// Loads them side by side: the verifier takes several milliseconds for each.
+    fn load_socket_tap(&mut self) -> Result<(), LoadError> {
+        std::thread::scope(|scope| {
+            let mut loads = Vec::new();
+            for (name, program) in self.ebpf.programs_mut() {
+                let Some((hook, _)) = SEND_HOOKS.into_iter().find(|(hook, _)| *hook == name) else {
+                    continue;
+                };
+                loads.push(scope.spawn(move || {
+                    <&mut TracePoint>::try_from(program)
+                        .and_then(TracePoint::load)
+                        .map_err(|error| refusal(hook, error))
+                }));
+            }
+            let joined = loads.into_iter().map(|load| load.join());
+            joined
+                .map(|load| load.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        })
     }
 
     /// Exec, fork and exit.
@@ -239,11 +253,13 @@ impl Programs {
         Ok(())
     }
 
-    /// Gives the sockets that are open already their cookies, once.
-    pub fn name_open_sockets(&mut self, btf: &Path) -> Result<(), LoadError> {
+    /// Gives the sockets that are open already their cookies, once, by the kernel's iterator over
+    /// all open files, whose BTF type id this is.
+    pub fn name_open_sockets(&mut self, iterator: Option<u32>) -> Result<(), LoadError> {
         let hook = COOKIE_OPEN;
         let lost = |error: String| LoadError::Program { hook, reason: error };
-        let btf = aya::Btf::parse_file(btf, aya::Endianness::default())
+        let id = iterator.ok_or_else(|| lost("this kernel has no iterator over files".into()))?;
+        let btf = aya::Btf::parse(&btf::iterator_alone(id), aya::Endianness::default())
             .map_err(|error| lost(error.to_string()))?;
         let program: &mut Iter = self.program(hook)?;
         program.load("task_file", &btf).map_err(|error| refusal(hook, error))?;
