@@ -16,12 +16,25 @@ pub enum HostError {
     /// Not root, or root without its rights.
     #[error("missing {}: run as root, or grant them with AmbientCapabilities= or setcap", .0.join(", "))]
     Capabilities(Vec<String>),
+    /// Pids here are not those of the kernel.
+    #[error(
+        "in a pid namespace of its own, where pids name other processes: run in the host's (hostPID: true, --pid=host)"
+    )]
+    PidNamespace,
     /// No mount namespace of our own.
     #[error("cannot make a mount namespace: {0}; mount {1} before the start")]
     Namespace(nix::Error, &'static str),
     /// A file system that cannot be mounted.
     #[error("cannot mount {0}: {1}; mount it before the start")]
     Mount(&'static str, nix::Error),
+}
+
+/// Inode of the initial pid namespace: `PROC_PID_INIT_INO`, include/linux/proc_ns.h.
+const PID_NAMESPACE: &str = "pid:[4026531836]";
+
+/// Whether pids here are those that the programs in the kernel see.
+pub fn sees_host_pids() -> bool {
+    std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link == Path::new(PID_NAMESPACE))
 }
 
 /// Rights needed to load and attach.
@@ -90,6 +103,10 @@ pub fn prepare() -> Result<Host, HostError> {
     if !missing.is_empty() {
         return Err(HostError::Capabilities(missing));
     }
+    if !sees_host_pids() {
+        return Err(HostError::PidNamespace);
+    }
+    lift_memory_lock();
     let mut mounted = Vec::new();
     if tracefs().is_none() {
         mount_privately("tracefs", TRACEFS, &mut mounted)?;
@@ -122,6 +139,13 @@ fn mount_privately(
         .map_err(|error| HostError::Mount(filesystem, error))?;
     mounted.push(filesystem);
     Ok(())
+}
+
+/// Kernels before 5.11 count maps and programs as locked memory, of which a process may have 64 KiB.
+fn lift_memory_lock() {
+    use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
+    // Where it is refused and needed, loading says so.
+    let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
 }
 
 /// Gives up all rights that are not needed any more, and core dumps: samples are in memory.

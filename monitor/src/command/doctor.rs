@@ -77,7 +77,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let text = |part: Option<&std::ffi::OsStr>| {
         part.map(|part| part.to_string_lossy().into_owned()).unwrap_or_default()
     };
-    let checks = vec![rights(), kernel_types(), cgroup2(), tracefs()];
+    let checks = vec![rights(), pids(), kernel_types(), cgroup2(), tracefs()];
     let permitted = checks.first().is_some_and(|check| check.ok);
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
@@ -111,6 +111,16 @@ fn rights() -> Check {
         ok,
         found: if ok { "all there".into() } else { format!("missing {}", missing.join(", ")) },
         remedy: (!ok).then(|| "run as root, or grant them with AmbientCapabilities=".into()),
+    }
+}
+
+fn pids() -> Check {
+    let ok = host::sees_host_pids();
+    Check {
+        name: "pids",
+        ok,
+        found: if ok { "the host's" } else { "of a namespace of its own" }.into(),
+        remedy: (!ok).then(|| "run with hostPID: true, or --pid=host".into()),
     }
 }
 
