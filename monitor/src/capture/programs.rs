@@ -214,10 +214,10 @@ impl Programs {
                         .map_err(|error| refusal(hook, error))
                 }));
             }
-            let joined = loads.into_iter().map(|load| load.join());
-            joined
-                .map(|load| load.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
+            loads
+                .into_iter()
+                .map(|load| load.join())
+                .try_for_each(|load| load.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })
     }
 
