@@ -27,7 +27,7 @@ connection.getresponse().read()
 ";
 
 /// Bytes of a record, its line feed included.
-pub const RECORD_BYTES: usize = 83;
+pub const RECORD_BYTES: usize = 78;
 
 impl Program {
     /// The first that is there.
