@@ -75,17 +75,25 @@ pub fn capabilities_missing() -> Vec<String> {
     CAPABILITIES.iter().filter(|c| !effective.contains(c)).map(ToString::to_string).collect()
 }
 
-/// Where a file system of a type is mounted, the first of them (proc(5), /proc/PID/mountinfo).
+/// Where a file system of a type is mounted, the first of them that no later mount covers (proc(5),
+/// /proc/PID/mountinfo).
 pub fn mount_point(filesystem: &str) -> Option<PathBuf> {
     let table = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
     mount_point_in(&table, filesystem)
 }
 
 fn mount_point_in(table: &str, filesystem: &str) -> Option<PathBuf> {
-    table.lines().find_map(|line| {
-        let (mount, kind) = line.split_once(" - ")?;
-        let at = mount.split(' ').nth(4)?;
-        (kind.split(' ').next()? == filesystem).then(|| PathBuf::from(at.replace("\\040", " ")))
+    let mounts: Vec<(PathBuf, &str)> = table
+        .lines()
+        .filter_map(|line| {
+            let (mount, kind) = line.split_once(" - ")?;
+            let at = mount.split(' ').nth(4)?.replace("\\040", " ");
+            Some((PathBuf::from(at), kind.split(' ').next()?))
+        })
+        .collect();
+    mounts.iter().enumerate().find_map(|(index, (at, kind))| {
+        let covered = mounts.iter().skip(index + 1).any(|(later, _)| at.starts_with(later));
+        (*kind == filesystem && !covered).then(|| at.clone())
     })
 }
 
@@ -219,5 +227,10 @@ mod tests {
         assert_eq!(at("cgroup2"), Some(PathBuf::from("/sys/fs/cgroup/a b")));
         assert_eq!(at("tmpfs"), Some(PathBuf::from("/sys/fs/cgroup")));
         assert_eq!(at("tracefs"), None);
+        let covered = "34 29 0:31 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n\
+                       35 34 0:32 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n\
+                       36 35 0:31 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+        let found = mount_point_in(covered, "cgroup2");
+        assert_eq!(found, Some(PathBuf::from("/sys/fs/cgroup/unified")));
     }
 }

@@ -32,6 +32,8 @@ use crate::report::sink::Sink;
 
 /// How often the day and the watchdog are looked at.
 const TICK: Duration = Duration::from_secs(20);
+/// No watchdog is told of more often.
+const TICK_MIN: Duration = Duration::from_millis(100);
 
 /// What the command line says, as far as it matters from here on.
 pub struct Options {
@@ -144,7 +146,9 @@ impl Daemon {
 
     /// Runs until a signal ends it; then detaches, takes in what is in the ring, and sums up.
     pub async fn run(mut self) -> anyhow::Result<()> {
-        let mut tick = tokio::time::interval(TICK);
+        let watchdog = sd_notify::watchdog_enabled().map(|timeout| timeout / 2);
+        let period = watchdog.map_or(TICK, |half| half.clamp(TICK_MIN, TICK));
+        let mut tick = tokio::time::interval(period);
         let Some(mut samples) = self.samples.take() else { return Ok(()) };
         loop {
             tokio::select! {
@@ -156,7 +160,12 @@ impl Daemon {
                     self.answer.settle(death, &self.programs);
                 }
                 Some(request) = self.requests.recv() => self.say_status(request),
-                _ = tick.tick() => self.pipeline.set_today(today()),
+                _ = tick.tick() => {
+                    self.pipeline.set_today(today());
+                    if watchdog.is_some() {
+                        notify(&[NotifyState::Watchdog]);
+                    }
+                }
                 ready = samples.readable_mut() => {
                     let mut ready = ready.context("cannot wait for samples")?;
                     if self.take_records(ready.get_inner_mut(), RECORDS_PER_TURN_MAX) {
