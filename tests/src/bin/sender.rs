@@ -10,7 +10,7 @@ fn main() {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         // Sends each text once over one connection.
-        ["once"] => {
+        ["once", ..] => {
             let mut stream = TcpStream::connect(to()).expect("the receiver listens");
             texts().iter().for_each(|text| stream.write_all(text).expect("the receiver reads"));
         }
