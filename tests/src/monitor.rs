@@ -7,6 +7,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::rc::Rc;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -47,7 +48,7 @@ pub fn run(args: &[&str]) -> Output {
 
 /// A daemon that is about to be started.
 pub struct Start {
-    dir: TempDir,
+    dir: Rc<TempDir>,
     policy: Option<String>,
     alerts: String,
     wrapper: Vec<String>,
@@ -66,6 +67,7 @@ impl Start {
     /// With the embedded policy and directories of its own.
     pub fn new() -> Start {
         let dir = TempDir::with_prefix("egress-monitor-test-").expect("a temporary directory");
+        let dir = Rc::new(dir);
         let alerts = dir.path().join("alerts.jsonl").display().to_string();
         let (wrapper, args, environment) = Default::default();
         Start { dir, policy: None, alerts, wrapper, args, environment, stdout: None }
@@ -104,6 +106,13 @@ impl Start {
     /// With a standard output of the test's.
     pub fn stdout(mut self, stdout: Stdio) -> Start {
         self.stdout = Some(stdout);
+        self
+    }
+
+    /// With the directories of one that has ended.
+    pub fn dir_of(mut self, monitor: &Monitor) -> Start {
+        self.dir = Rc::clone(&monitor.start.dir);
+        self.alerts = monitor.start.alerts.clone();
         self
     }
 
