@@ -12,8 +12,13 @@ use serde::Serialize;
 use crate::limits::POLICY_BYTES_MAX;
 use crate::policy::{Date, Level, Policy, Problem};
 
+const EXAMPLES: &str = "Examples:
+  egress-monitor policy check policy.toml
+  egress-monitor policy check --json policy.toml | jq 'select(.level == \"error\")'";
+
 /// Arguments of `egress-monitor policy`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct PolicyArgs {
     #[command(subcommand)]
     command: PolicyCommand,
@@ -29,6 +34,7 @@ enum PolicyCommand {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 struct CheckArgs {
     /// The policy, - for standard input
     file: PathBuf,

@@ -1,7 +1,10 @@
 //! Values with what identifies somebody struck out. Which characters stay is each detector's to
 //! say; that nothing else stays is said here.
 
+use std::cmp::Reverse;
+
 use super::{Engine, detector};
+use crate::decode::{Part, Text, views};
 use crate::model::Entity;
 
 /// Whether a byte of a value carries it, and is no separator.
@@ -67,23 +70,31 @@ pub fn mask(entity: Entity, value: &[u8]) -> String {
     (detector(entity).mask)(value)
 }
 
-/// Strikes out every finding of every detector in a free text, whatever the policy says: for
-/// command lines and the like before they are written anywhere.
+/// Strikes out every finding of every detector in a free text, in each way that the decoders read
+/// it, whatever the policy says: for command lines and the like before they are written anywhere.
 pub fn redact(text: &str) -> String {
     let engine = Engine::new(&Entity::ALL);
-    let mut hits = Vec::new();
-    let cut = engine.find(text.as_bytes(), &mut hits);
+    let (mut hits, mut struck, mut cut) = (Vec::new(), Vec::new(), 0);
+    for view in views(&Text { bytes: text.as_bytes(), fresh: 0, part: Part::Text }).iter() {
+        hits.clear();
+        cut += engine.find(&view.bytes, &mut hits);
+        for hit in &hits {
+            let value = view.bytes.get(hit.start..hit.end).unwrap_or_default();
+            struck.push((view.span(hit.start..hit.end), mask(hit.entity, value)));
+        }
+    }
+    struck.sort_by_key(|(span, _)| (span.start, Reverse(span.end)));
     let mut redacted = String::with_capacity(text.len());
     let mut at = 0;
-    for hit in &hits {
-        // A detector ends a hit between characters; where it did not, better too little than a value.
-        let (Some(before), Some(value)) = (text.get(at..hit.start), text.get(hit.start..hit.end))
-        else {
-            return redacted + CUT;
-        };
-        redacted.push_str(before);
-        redacted.push_str(&mask(hit.entity, value.as_bytes()));
-        at = hit.end;
+    for (span, masked) in struck {
+        if span.start >= at {
+            // A detector ends a hit between characters; where it did not, better too little than a
+            // value.
+            let Some(before) = text.get(at..span.start) else { return redacted + CUT };
+            redacted.push_str(before);
+            redacted.push_str(&masked);
+        }
+        at = at.max(span.end);
     }
     if cut > 0 {
         return redacted + CUT;

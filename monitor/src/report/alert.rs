@@ -88,7 +88,7 @@ impl From<&Process> for AlertProcess {
             start_ns: process.key.start_ns,
             parent_pid: process.parent_pid,
             exe: redact(&process.exe),
-            cmdline: shortened(redact(&process.cmdline)),
+            cmdline: shown(&process.cmdline),
             uid: process.uid,
             cgroup: redact(&process.cgroup),
             unit: process.unit.as_deref().map(redact),
@@ -102,14 +102,25 @@ impl From<Endpoint> for AlertEndpoint {
     }
 }
 
-/// Cut after masking: a value that the cut would split is masked already.
-fn shortened(mut text: String) -> String {
+/// A command line as an alert shows it. The kernel notes so many bytes of it and no more: what may
+/// be the beginning of a value that it cut there is left out, because no detector recognises it.
+fn shown(cmdline: &str) -> String {
+    let is_cut = cmdline.len() + 1 >= CMDLINE_BYTES_MAX;
+    let mut text = redact(if is_cut { whole_words(cmdline) } else { cmdline });
     if text.len() > CMDLINE_BYTES_MAX {
         let end = (0..=CMDLINE_BYTES_MAX).rev().find(|&at| text.is_char_boundary(at));
         text.truncate(end.unwrap_or(0));
+    }
+    if is_cut {
         text.push('…');
     }
     text
+}
+
+fn whole_words(cmdline: &str) -> &str {
+    let words = cmdline.rfind(char::is_whitespace).and_then(|end| cmdline.get(..end));
+    let in_value = |c: char| c.is_ascii_digit() || c.is_whitespace() || "-.+%".contains(c);
+    words.unwrap_or_default().trim_end_matches(in_value)
 }
 
 /// What an alert needs besides the rule and the sample.

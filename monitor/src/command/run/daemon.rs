@@ -170,6 +170,10 @@ impl Daemon {
                     let mut ready = ready.context("cannot wait for samples")?;
                     if self.take_records(ready.get_inner_mut(), RECORDS_PER_TURN_MAX) {
                         ready.clear_ready();
+                    } else {
+                        // While records are there, waiting for them never waits: without this the
+                        // tasks and the clock that the runtime drives would not get their turn.
+                        tokio::task::yield_now().await;
                     }
                 }
             }

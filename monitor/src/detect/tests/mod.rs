@@ -225,6 +225,10 @@ fn redact_strikes_out_every_finding() {
     let struck = "curl -d card=4***********1111 -u j***@a***.io 'x?ssn=***-**-8726' é";
     assert_eq!(redact(text), struck);
     assert_eq!(redact(""), "");
+    let text =
+        r"curl x?card=4111%201111%201111%201111&to=jane%40acme.io -d card:\u0034111111111111111";
+    let struck = "curl x?card=4*** **** **** 1111&to=j***@a***.io -d card:4***********1111";
+    assert_eq!(redact(text), struck);
 }
 
 /// One of the shapes that the module's documentation promises, as the kernel looks for them.
