@@ -89,13 +89,14 @@ fn advance(flow: &mut Flow, payload: &Payload) -> u32 {
 
 #[inline(always)]
 fn load<const N: usize>(context: &SkBuffContext, offset: u32) -> Option<[u8; N]> {
-    let mut bytes = [0u8; N];
-    // SAFETY: the destination is `N` bytes of our stack; the helper refuses what is beyond the
-    // packet.
-    let failed = unsafe {
-        bpf_skb_load_bytes(context.as_ptr().cast(), offset, bytes.as_mut_ptr().cast(), N as u32)
-    };
-    (failed == 0).then_some(bytes)
+    let mut bytes = core::mem::MaybeUninit::<[u8; N]>::uninit();
+    // SAFETY: the destination is `N` bytes of our stack, all written where the helper succeeds; it
+    // refuses what is beyond the packet.
+    unsafe {
+        let to = bytes.as_mut_ptr().cast();
+        let failed = bpf_skb_load_bytes(context.as_ptr().cast(), offset, to, N as u32);
+        if failed != 0 { None } else { Some(bytes.assume_init()) }
+    }
 }
 
 /// Lengths of IP (RFC 791, RFC 8200), TCP (RFC 9293) and UDP (RFC 768). The packet begins with the
