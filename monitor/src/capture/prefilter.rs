@@ -39,6 +39,9 @@ const SHAPES: &[(&str, &str)] = &[
     ("phone", r"\+(?:[(]?[1-9][0-9() .\-]{6}|(?:[(]?[1-9][0-9() .\-]{0,5})?SEP)"),
     // IBAN_CODE: country, check digits, and the beginning of the account.
     ("iban", r"[A-Z][A-Z][0-9][0-9](?:[A-Z0-9 .+\-]{6}|[A-Z0-9 .+\-]{0,5}SEP[0-9A-Z])"),
+    // IBAN_CODE cut between its country and its check digits by such a boundary as below, with an
+    // extension so long that the scan does not look back as far as the country.
+    ("line", r"\r\n[A-Z]?[0-9][0-9](?:[A-Z0-9]{6}|[ .+\-][A-Z0-9]{4})"),
     // A boundary of chunked transfer (RFC 9112, 7.1) where any of these may be cut in two.
     ("chunk", r"[0-9A-Za-f+%\\(). \-u\xC2\xA0\xE2\x80-\xBF]\r\n[0-9A-Fa-f]{1,8}[;\r]"),
 ];
@@ -329,10 +332,6 @@ mod tests {
     fn the_table_fits_with_room_to_spare() {
         let prefilter = &*PREFILTER;
         let used = prefilter.states() * (usize::from(prefilter.end_class) + 1);
-        let t = std::time::Instant::now();
-        Prefilter::new().unwrap();
-        println!("{:?}", t.elapsed());
-        println!("{} states, {} classes", prefilter.states(), prefilter.end_class);
         assert!(used * 4 < TABLE_ENTRIES * 3, "{used} of {TABLE_ENTRIES} entries");
     }
 }
