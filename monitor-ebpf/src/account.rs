@@ -29,6 +29,8 @@ static COVERAGE: LruHashMap<ProcessId, Coverage> = LruHashMap::with_max_entries(
 #[map]
 static SHUT: LruHashMap<u64, u64> = LruHashMap::with_max_entries(SHUT_MAX, 0);
 #[map]
+static SHUT_ANY: Array<u32> = Array::with_max_entries(1, 0);
+#[map]
 static PREFILTER: Array<Table> = Array::with_max_entries(1, 0);
 // A per-CPU array would do, but its values end at 32 KiB (PCPU_MIN_UNIT_SIZE,
 // include/linux/percpu.h), so this is an array with a slot for each CPU; the daemon sets how many.
@@ -120,6 +122,13 @@ pub fn coverage(process: &ProcessId) -> Option<&'static mut Coverage> {
     let _ = COVERAGE.insert(process, &none, BPF_NOEXIST as u64);
     // SAFETY: as above.
     COVERAGE.get_ptr_mut(process).map(|coverage| unsafe { &mut *coverage })
+}
+
+/// Whether any socket was ever shut.
+#[inline(always)]
+pub fn any_shut() -> bool {
+    // SAFETY: an integer of a map that the daemon sets before it shuts the first socket.
+    SHUT_ANY.get_ptr(0).is_some_and(|any| unsafe { *any } != 0)
 }
 
 /// Whether a socket may send no more; counts what it is refused.

@@ -19,7 +19,7 @@ use monitor_ebpf::{
 
 use crate::{
     account::{count, coverage, flow, slot, submit, table, work},
-    kernel::{self, AF_INET, AF_INET6, IPPROTO_TCP, Task},
+    kernel::{self, AF_INET, AF_INET6, Current, IPPROTO_TCP, SockCommon},
     say::{say_lost, say_unresolved},
 };
 
@@ -56,6 +56,8 @@ pub struct Work {
     /// Bytes lost because the ring was full.
     ring_full: u64,
     process: ProcessId,
+    /// Of the socket that the send is on.
+    common: SockCommon,
     scan: Scan,
     head: SampleHead,
     tail: [u8; TAIL_BYTES],
@@ -73,7 +75,7 @@ pub fn begin(fd: u32) -> Option<u32> {
     if tgid == kernel::self_tgid() {
         return None;
     }
-    let task = Task::current();
+    let task = Current::get();
     let socket = match task.socket(fd) {
         Ok(socket) => socket?,
         Err(()) => {
@@ -82,26 +84,34 @@ pub fn begin(fd: u32) -> Option<u32> {
             return None;
         }
     };
-    let family = socket.family()?;
+    let slot = slot();
+    let work = work(slot)?;
+    socket.copy_common(&mut work.common)?;
+    let family = work.common.family();
     if family != AF_INET && family != AF_INET6 {
         return None;
     }
-    let slot = slot();
-    let work = work(slot)?;
     let head = &mut work.head;
-    head.protocol = socket.protocol()?;
-    head.cookie = socket.cookie()?;
-    head.position = if head.protocol == IPPROTO_TCP { socket.write_position()? } else { 0 };
-    let ends = socket.ends(family)?;
+    work.common.ends(family, head);
     head.family = family;
-    head.source = ends.source;
-    head.destination = ends.destination;
-    head.source_port = ends.source_port;
-    head.destination_port = ends.destination_port;
-    head.flags = if ends.destination_port != 0 { FLAG_DESTINATION } else { 0 };
+    head.protocol = socket.protocol()?;
+    head.cookie = work.common.cookie();
+    head.position = if head.protocol == IPPROTO_TCP { socket.write_position()? } else { 0 };
+    head.flags = if head.destination_port != 0 { FLAG_DESTINATION } else { 0 };
     head.tgid = tgid;
     head.tid = pid_tgid as u32;
-    head.start_ns = task.start_ns()?;
+    head.start_ns = task.start_ns();
+    head.at_ns = 0;
+    work.process = ProcessId { start_ns: head.start_ns, tgid, reserved: 0 };
+    Some(slot)
+}
+
+/// Notes of a send that is worth a sample when it was and who sent it: of most it need not be known.
+#[inline(always)]
+fn identify(head: &mut SampleHead) {
+    if head.at_ns != 0 {
+        return;
+    }
     head.reserved = 0;
     head.reserved2 = [0; 16];
     // SAFETY: helpers without arguments that always answer; `comm` is an array of the length given.
@@ -111,8 +121,6 @@ pub fn begin(fd: u32) -> Option<u32> {
         head.cgroup_id = bpf_get_current_cgroup_id();
         bpf_get_current_comm(head.comm.as_mut_ptr().cast(), 16);
     }
-    work.process = ProcessId { start_ns: head.start_ns, tgid, reserved: 0 };
-    Some(slot)
 }
 
 /// Takes the destination that a call names, where the socket is not connected. TCP does not look
@@ -310,7 +318,7 @@ extern "C" fn flush(slot: u32) -> u32 {
             first = 0;
         }
     } else {
-        work.tail = [0; TAIL_BYTES];
+        clear_tail(work);
     }
     let scanned = scan_text(slot, first, filled, state);
     let hit = scanned == HIT;
@@ -325,6 +333,17 @@ extern "C" fn flush(slot: u32) -> u32 {
     work.head.position = if stream { work.head.position.wrapping_add(filled) } else { 0 };
     work.filled = 0;
     0
+}
+
+/// Zeroes the tail, by words: as an array it becomes a call that does it by bytes.
+#[inline(always)]
+fn clear_tail(work: &mut Work) {
+    let words = work.tail.as_mut_ptr().cast::<u64>();
+    for at in 0..TAIL_BYTES / 8 {
+        // SAFETY: within the tail, which is aligned to 8 (asserted below); volatile so that it
+        // stays what it is.
+        unsafe { words.add(at).write_volatile(0) };
+    }
 }
 
 /// Keeps what the next send of the flow needs to know of this one.
@@ -371,6 +390,7 @@ fn keep(
 fn hand_over(work: &mut Work, pending: u32, filled: u32) {
     let pending = if pending > TAIL_BYTES as u32 { TAIL_BYTES as u32 } else { pending };
     let head = &mut work.head;
+    identify(head);
     head.text_bytes = filled;
     head.tail_bytes = pending;
     head.omitted_bytes = if work.done != 0 { work.over_max + work.unreadable } else { 0 };

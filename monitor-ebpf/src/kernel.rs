@@ -2,9 +2,9 @@
 //! running kernel's BTF ([`Offsets`]); each read may fail, and says so.
 
 use aya_ebpf::helpers::generated::{
-    bpf_get_current_task, bpf_probe_read_kernel, bpf_probe_read_user,
+    bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_user,
 };
-use monitor_ebpf::{Offsets, Settings};
+use monitor_ebpf::{Offsets, SOCK_COMMON_BYTES, Settings, record::SampleHead};
 
 #[unsafe(no_mangle)]
 static OFFSETS: Offsets = {
@@ -86,12 +86,6 @@ pub fn read_user<T: Copy>(address: u64) -> Option<T> {
 pub struct Task(u64);
 
 impl Task {
-    /// The one that runs.
-    #[inline(always)]
-    pub fn current() -> Task {
-        // SAFETY: the helper has no arguments and always answers.
-        Task(unsafe { bpf_get_current_task() })
-    }
     /// The one that a tracepoint hands over.
     #[inline(always)]
     pub fn at(address: u64) -> Task {
@@ -124,11 +118,53 @@ impl Task {
         let mm: u64 = read(self.0, offset!(task_mm))?;
         Some((read(mm, offset!(mm_arg_start))?, read(mm, offset!(mm_arg_end))?))
     }
+}
+
+/// Follows a pointer whose type the verifier knows: a load, and no call of a helper. The verifier
+/// checks the place against its own BTF; what cannot be read is 0.
+macro_rules! follow {
+    ($base:expr, $field:ident) => {{
+        let at = $base.cast::<u8>().wrapping_add(offset!($field) as usize);
+        // SAFETY: the kernel catches a load from such a pointer that faults
+        // (`PROBE_MEM`, arch/x86/net/bpf_jit_comp.c); all bits are a value of what is read.
+        unsafe { core::ptr::read_volatile(at.cast()) }
+    }};
+}
+
+/// The task that runs. Minimum kernel version: 5.11.
+#[derive(Clone, Copy)]
+pub struct Current(*mut aya_ebpf::bindings::task_struct);
+
+impl Current {
+    /// The one that runs.
+    #[inline(always)]
+    pub fn get() -> Current {
+        // SAFETY: the helper has no arguments and always answers.
+        Current(unsafe { bpf_get_current_task_btf() })
+    }
+    /// Start of its process, nanoseconds since boot.
+    #[inline(always)]
+    pub fn start_ns(self) -> u64 {
+        let leader: *mut u8 = follow!(self.0, task_group_leader);
+        follow!(leader, task_start_boottime)
+    }
     /// The socket behind a descriptor; `Ok(None)` where it is a file, a pipe or a terminal.
     #[inline(always)]
     pub fn socket(self, fd: u32) -> Result<Option<Socket>, ()> {
-        let file = self.file(fd).ok_or(())?;
+        let files: *mut u8 = follow!(self.0, task_files);
+        let table: *mut u8 = follow!(files, files_fdt);
+        let fds_max: u32 = follow!(table, fdtable_max_fds);
+        if fd >= fds_max {
+            return Ok(None);
+        }
+        let fds: u64 = follow!(table, fdtable_fd);
+        let file: u64 = read(fds + fd as u64 * 8, 0).ok_or(())?;
         if file == 0 {
+            return Ok(None);
+        }
+        let socket: u64 = read(file, offset!(file_private_data)).ok_or(())?;
+        // Most files have nothing private: one read and not three says that they are no sockets.
+        if socket == 0 {
             return Ok(None);
         }
         let inode: u64 = read(file, offset!(file_inode)).ok_or(())?;
@@ -137,20 +173,8 @@ impl Task {
         if mode & 0o170_000 != 0o140_000 {
             return Ok(None);
         }
-        let socket: u64 = read(file, offset!(file_private_data)).ok_or(())?;
         let sock: u64 = read(socket, offset!(socket_sk)).ok_or(())?;
         Ok((sock != 0).then_some(Socket(sock)))
-    }
-    #[inline(always)]
-    fn file(self, fd: u32) -> Option<u64> {
-        let files: u64 = read(self.0, offset!(task_files))?;
-        let table: u64 = read(files, offset!(files_fdt))?;
-        let fds_max: u32 = read(table, offset!(fdtable_max_fds))?;
-        if fd >= fds_max {
-            return Some(0);
-        }
-        let fds: u64 = read(table, offset!(fdtable_fd))?;
-        read(fds + fd as u64 * 8, 0)
     }
 }
 
@@ -180,34 +204,11 @@ pub const IPPROTO_TCP: u16 = 6;
 #[derive(Clone, Copy)]
 pub struct Socket(u64);
 
-/// The ends of a socket.
-#[derive(Clone, Copy)]
-pub struct Ends {
-    /// Local address, the first 4 bytes for IPv4.
-    pub source: [u8; 16],
-    /// Remote address; all zero where not connected.
-    pub destination: [u8; 16],
-    /// Local port, host order.
-    pub source_port: u16,
-    /// Remote port, host order.
-    pub destination_port: u16,
-}
-
 impl Socket {
-    /// Address family.
-    #[inline(always)]
-    pub fn family(self) -> Option<u16> {
-        read(self.0, offset!(sock_family))
-    }
     /// IP protocol.
     #[inline(always)]
     pub fn protocol(self) -> Option<u16> {
         read(self.0, offset!(sock_protocol))
-    }
-    /// Cookie, 0 where none was given out yet.
-    #[inline(always)]
-    pub fn cookie(self) -> Option<u64> {
-        read(self.0, offset!(sock_cookie))
     }
     /// Sequence number of the next byte to be queued: where a send that begins now will stand in
     /// the stream (`tcp_sendmsg_locked`, net/ipv4/tcp.c).
@@ -215,25 +216,61 @@ impl Socket {
     pub fn write_position(self) -> Option<u32> {
         read(self.0, offset!(tcp_write_seq))
     }
-    /// Both ends.
+    /// Copies what all kinds of sockets begin with: one read for six fields.
     #[inline(always)]
-    pub fn ends(self, family: u16) -> Option<Ends> {
-        let port: u16 = read(self.0, offset!(sock_dport))?;
-        let mut ends = Ends {
-            source: [0; 16],
-            destination: [0; 16],
-            source_port: read(self.0, offset!(sock_num))?,
-            destination_port: u16::from_be(port),
-        };
-        if family == AF_INET {
-            let source: [u8; 4] = read(self.0, offset!(sock_saddr))?;
-            let destination: [u8; 4] = read(self.0, offset!(sock_daddr))?;
-            ends.source[..4].copy_from_slice(&source);
-            ends.destination[..4].copy_from_slice(&destination);
-        } else {
-            ends.source = read(self.0, offset!(sock_v6_saddr))?;
-            ends.destination = read(self.0, offset!(sock_v6_daddr))?;
-        }
-        Some(ends)
+    pub fn copy_common(self, to: &mut SockCommon) -> Option<()> {
+        let bytes = size_of::<SockCommon>() as u32;
+        // SAFETY: the destination is a whole `SockCommon`; a `struct sock` is several times as
+        // long, and the helper refuses what is not readable.
+        let failed =
+            unsafe { bpf_probe_read_kernel((&raw mut *to).cast(), bytes, self.0 as *const _) };
+        (failed == 0).then_some(())
     }
+}
+
+/// The beginning of a `struct sock`, its `sock_common`. The daemon has checked that each field ends
+/// within.
+#[repr(C, align(8))]
+pub struct SockCommon([u8; SOCK_COMMON_BYTES]);
+
+macro_rules! field {
+    ($common:expr, $field:ident) => {{
+        let at = $common.0.as_ptr().wrapping_add(offset!($field) as usize);
+        // SAFETY: in bounds, as the daemon has checked, and aligned as in the kernel's structure,
+        // which begins at a multiple of 8 as well; all bits are a value of what is read.
+        unsafe { core::ptr::read_volatile(at.cast()) }
+    }};
+}
+
+impl SockCommon {
+    /// Address family.
+    #[inline(always)]
+    pub fn family(&self) -> u16 {
+        field!(self, sock_family)
+    }
+    /// Cookie, 0 where none was given out yet.
+    #[inline(always)]
+    pub fn cookie(&self) -> u64 {
+        field!(self, sock_cookie)
+    }
+    /// Writes both ends into a head. A destination that is all zero is not connected.
+    #[inline(always)]
+    pub fn ends(&self, family: u16, head: &mut SampleHead) {
+        let port: u16 = field!(self, sock_dport);
+        head.source_port = field!(self, sock_num);
+        head.destination_port = u16::from_be(port);
+        if family == AF_INET {
+            head.source = words([field!(self, sock_saddr), 0, 0, 0]);
+            head.destination = words([field!(self, sock_daddr), 0, 0, 0]);
+        } else {
+            head.source = words(field!(self, sock_v6_saddr));
+            head.destination = words(field!(self, sock_v6_daddr));
+        }
+    }
+}
+
+#[inline(always)]
+fn words(words: [u32; 4]) -> [u8; 16] {
+    // SAFETY: both are 16 bytes of which all bits are values.
+    unsafe { core::mem::transmute(words) }
 }

@@ -34,6 +34,8 @@ pub const SHUT_MAX: u32 = 16_384;
 pub const EXE_BYTES: usize = 256;
 /// Bytes of a command line.
 pub const ARGS_BYTES: usize = 512;
+/// Bytes of a `struct sock` that are read at once; its `sock_common` is 136 (x86_64, 6.18).
+pub const SOCK_COMMON_BYTES: usize = 192;
 /// Entries of the prefilter's table: rows of states times the stride, 16-bit indices.
 pub const TABLE_ENTRIES: usize = 65_536;
 /// Bytes of the sample ring unless the policy says otherwise; a power of two and whole pages.
@@ -58,6 +60,8 @@ pub mod map {
     pub const COVERAGE: &str = "COVERAGE";
     /// Socket cookies that may send no more, with the bytes that were stopped.
     pub const SHUT: &str = "SHUT";
+    /// Whether any socket was ever shut: while none was, no packet is looked up in [`SHUT`].
+    pub const SHUT_ANY: &str = "SHUT_ANY";
     /// The prefilter's automaton.
     pub const PREFILTER: &str = "PREFILTER";
     /// One work area per possible CPU.
@@ -183,6 +187,22 @@ pub struct Offsets {
     pub sock_protocol: u32,
     /// `tcp_sock.write_seq`
     pub tcp_write_seq: u32,
+}
+
+impl Offsets {
+    /// Those into `sock_common`.
+    pub fn sock_common(&self) -> [u32; 8] {
+        [
+            self.sock_family,
+            self.sock_daddr,
+            self.sock_saddr,
+            self.sock_dport,
+            self.sock_num,
+            self.sock_v6_daddr,
+            self.sock_v6_saddr,
+            self.sock_cookie,
+        ]
+    }
 }
 
 /// What the daemon tells the programs before load.

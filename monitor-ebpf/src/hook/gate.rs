@@ -14,7 +14,7 @@ use monitor_ebpf::{
 };
 
 use crate::{
-    account::{count, coverage, flow, is_shut},
+    account::{any_shut, count, coverage, flow, is_shut},
     say::say_dropped,
 };
 
@@ -36,13 +36,17 @@ struct Payload {
 
 #[inline(always)]
 fn try_egress(context: &SkBuffContext) -> Option<i32> {
+    let payload = payload(context)?;
+    // Every other packet is a bare acknowledgement.
+    if payload.bytes == 0 && !any_shut() {
+        return None;
+    }
     // SAFETY: the context is this program's own.
     let cookie = unsafe { bpf_get_socket_cookie(context.as_ptr()) };
     if cookie == 0 {
         return None;
     }
-    let payload = payload(context)?;
-    if is_shut(cookie, payload.bytes as u64) {
+    if any_shut() && is_shut(cookie, payload.bytes as u64) {
         count(Counter::BytesDropped, payload.bytes as u64);
         say_dropped(cookie, payload.bytes as u64);
         return Some(DROP);
@@ -85,13 +89,14 @@ fn advance(flow: &mut Flow, payload: &Payload) -> u32 {
 
 #[inline(always)]
 fn load<const N: usize>(context: &SkBuffContext, offset: u32) -> Option<[u8; N]> {
-    let mut bytes = [0u8; N];
-    // SAFETY: the destination is `N` bytes of our stack; the helper refuses what is beyond the
-    // packet.
-    let failed = unsafe {
-        bpf_skb_load_bytes(context.as_ptr().cast(), offset, bytes.as_mut_ptr().cast(), N as u32)
-    };
-    (failed == 0).then_some(bytes)
+    let mut bytes = core::mem::MaybeUninit::<[u8; N]>::uninit();
+    // SAFETY: the destination is `N` bytes of our stack, all written where the helper succeeds; it
+    // refuses what is beyond the packet.
+    unsafe {
+        let to = bytes.as_mut_ptr().cast();
+        let failed = bpf_skb_load_bytes(context.as_ptr().cast(), offset, to, N as u32);
+        if failed != 0 { None } else { Some(bytes.assume_init()) }
+    }
 }
 
 /// Lengths of IP (RFC 791, RFC 8200), TCP (RFC 9293) and UDP (RFC 768). The packet begins with the
@@ -99,18 +104,15 @@ fn load<const N: usize>(context: &SkBuffContext, offset: u32) -> Option<[u8; N]>
 /// whole.
 #[inline(always)]
 fn payload(context: &SkBuffContext) -> Option<Payload> {
-    let [first] = load::<1>(context, 0)?;
-    let (header, protocol) = if first >> 4 == 4 {
-        ((first & 0xf) as u32 * 4, load::<1>(context, 9)?[0])
-    } else {
-        (40, load::<1>(context, 6)?[0])
-    };
-    let total = context.len();
-    let behind_ip = total.saturating_sub(header);
+    let ip = load::<10>(context, 0)?;
+    let (header, protocol) =
+        if ip[0] >> 4 == 4 { ((ip[0] & 0xf) as u32 * 4, ip[9]) } else { (40, ip[6]) };
+    let behind_ip = context.len().saturating_sub(header);
     Some(match protocol {
         6 => {
-            let [offset] = load::<1>(context, header + 12)?;
-            let sequence = u32::from_be_bytes(load(context, header + 4)?);
+            // The sequence number stands at 4, the length of the header in four bits at 12.
+            let [a, b, c, d, _, _, _, _, offset] = load::<9>(context, header + 4)?;
+            let sequence = u32::from_be_bytes([a, b, c, d]);
             let bytes = behind_ip.saturating_sub((offset >> 4) as u32 * 4);
             Payload { bytes, end: Some(sequence.wrapping_add(bytes)) }
         }

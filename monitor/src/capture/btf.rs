@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use monitor_ebpf::Offsets;
+use monitor_ebpf::{Offsets, SOCK_COMMON_BYTES};
 use thiserror::Error;
 
 /// Where the kernel shows its BTF. Minimum kernel version 5.4, with `CONFIG_DEBUG_INFO_BTF`.
@@ -28,6 +28,9 @@ pub enum BtfError {
     /// This kernel calls them otherwise.
     #[error("this kernel's BTF lacks {}", .0.join(", "))]
     Missing(Vec<String>),
+    /// A `sock_common` of another shape.
+    #[error("this kernel's struct sock_common is longer than {SOCK_COMMON_BYTES} bytes")]
+    SockCommon,
 }
 
 /// Types nested deeper than this in each other are not followed.
@@ -211,6 +214,10 @@ pub fn read(path: &Path) -> Result<Kernel, BtfError> {
         .filter(|(_, found)| !**found)
         .map(|((owner, members, _), _)| format!("{owner}.{}", members[0]))
         .collect();
+    // The longest of them is an IPv6 address.
+    if offsets.sock_common().iter().any(|&at| at as usize + 16 > SOCK_COMMON_BYTES) {
+        return Err(BtfError::SockCommon);
+    }
     if !missing.is_empty() {
         return Err(BtfError::Missing(missing));
     }

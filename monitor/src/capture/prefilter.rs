@@ -16,30 +16,38 @@ use regex_automata::{
 };
 use thiserror::Error;
 
-/// One necessary shape: its name, what needs it, and the pattern over raw bytes.
+/// One necessary shape: its name, what needs it, and the pattern over raw bytes. `SEP` is a
+/// separator that is escaped or not ASCII: space, hyphen, dot, plus, parentheses, NBSP, the dashes
+/// and spaces of U+2000 to U+203F, each byte of them as it is or escaped.
 const SHAPES: &[(&str, &str)] = &[
-    // EMAIL_ADDRESS. And a digit or an upper-case letter that somebody took the trouble to escape:
-    // no encoder does that of its own accord, so such a text is looked at whatever follows.
-    ("escape", r"@|%40|%3[0-9]|%4[1-9A-Fa-f]|%5[0-9Aa]|\\u00(?:40|3[0-9]|4[1-9A-Fa-f]|5[0-9Aa])"),
-    // A separator between digits that is escaped or not ASCII: space, hyphen, dot, plus,
-    // parentheses, NBSP, the dashes and spaces of U+2000 to U+203F.
+    // EMAIL_ADDRESS. And a digit or a letter that somebody took the trouble to escape, or an escape
+    // that is escaped: no encoder does that of its own accord, so such a text is looked at whatever
+    // follows.
     (
-        "separator",
-        r"[0-9](?:%(?:2[0bBdDeE89]|[aA]0|[cC]2%[aA]0|[eE]2%80%[89abAB][0-9A-Fa-f])|\\u(?:002[0bBdDeE89]|00[aA]0|20[0-3][0-9A-Fa-f])|\xC2\xA0|\xE2\x80[\x80-\xBF])[(]?[0-9A-Z]",
+        "escape",
+        r"@|%(?:40|5[cC]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])|\\u00(?:40|25|5[cC]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])",
     ),
+    // CREDIT_CARD and US_SSN with other separators than those below.
+    ("separator", r"[0-9]SEP[0-9]"),
     // PHONE_NUMBER with its plus escaped.
-    ("plus", r"(?:%2[bB]|\\u002[bB])[(]?[1-9]"),
+    ("plus", r"(?:%2[bB]|\\u002[bB])(?:[(]|%28|\\u0028)?[1-9]"),
     // CREDIT_CARD: thirteen digits, at most one separator between two of them.
     ("card", r"[0-9](?:[ \-.+]?[0-9]){12}"),
     // US_SSN as it is written. Undashed, it is a run of exactly nine digits: see [`Run`].
     ("ssn", r"[0-9]{3}[ \-.+][0-9]{2}[ \-.+][0-9]{4}"),
     // PHONE_NUMBER in international form.
-    ("phone", r"\+[(]?[1-9][0-9() .\-]{6}"),
+    ("phone", r"\+(?:[(]?[1-9][0-9() .\-]{6}|(?:[(]?[1-9][0-9() .\-]{0,5})?SEP)"),
     // IBAN_CODE: country, check digits, and the beginning of the account.
-    ("iban", r"[A-Z][A-Z][0-9][0-9][A-Z0-9 .\-]{6}"),
+    ("iban", r"[A-Z][A-Z][0-9][0-9](?:[A-Z0-9 .+\-]{6}|[A-Z0-9 .+\-]{0,5}SEP[0-9A-Z])"),
+    // IBAN_CODE cut between its country and its check digits by such a boundary as below, with an
+    // extension so long that the scan does not look back as far as the country.
+    ("line", r"\r\n[A-Z]?[0-9][0-9](?:[A-Z0-9]{6}|[ .+\-][A-Z0-9]{4})"),
     // A boundary of chunked transfer (RFC 9112, 7.1) where any of these may be cut in two.
     ("chunk", r"[0-9A-Za-f+%\\(). \-u\xC2\xA0\xE2\x80-\xBF]\r\n[0-9A-Fa-f]{1,8}[;\r]"),
 ];
+
+/// What `SEP` stands for in [`SHAPES`].
+const SEPARATOR: &str = r"(?:%(?:2[0bBdDeE89]|[aA]0)|\\u(?:002[0bBdDeE89]|00[aA]0|20[0-3][0-9A-Fa-f])|(?:\xC2|%[cC]2)(?:\xA0|%[aA]0)|(?:\xE2|%[eE]2)(?:\x80|%80)(?:[\x80-\xBF]|%[89abAB][0-9A-Fa-f]))";
 
 /// How many digits directly precede, up to one more than an undashed US_SSN has. Kept beside the
 /// pattern's state, because a pattern cannot say "nine digits and no digit before them" without a
@@ -76,8 +84,10 @@ pub struct Prefilter {
 impl Prefilter {
     /// Builds the automaton for all built-in shapes.
     pub fn new() -> Result<Prefilter, PrefilterError> {
-        let pattern: Vec<String> =
-            SHAPES.iter().map(|(_, pattern)| format!("(?:{pattern})")).collect();
+        let pattern: Vec<String> = SHAPES
+            .iter()
+            .map(|(_, pattern)| format!("(?:{})", pattern.replace("SEP", SEPARATOR)))
+            .collect();
         let dfa = dense::Builder::new()
             .configure(
                 dense::Config::new()
@@ -128,23 +138,28 @@ impl Prefilter {
             edges.push(row);
             at += 1;
         }
-        let (class, classes) = classes(&edges);
-        let stride = classes + 1;
-        let needed = (rows.len() + 1) * stride;
+        Prefilter::pack(&edges)
+    }
+
+    /// Lays the states out as the kernel's table; those that behave alike become one.
+    fn pack(edges: &[[Option<usize>; 257]]) -> Result<Prefilter, PrefilterError> {
+        let (class, firsts) = classes(edges);
+        let (group, groups) = merge(edges, &firsts);
+        let stride = firsts.len() + 1;
+        let needed = (groups + 1) * stride;
         if needed > TABLE_ENTRIES {
             return Err(PrefilterError::TooLarge { needed });
         }
-        let index = |row: usize| (row * stride) as u16;
-        let hit = index(rows.len());
+        let index = |group: usize| (group * stride) as u16;
+        let hit = index(groups);
         let mut next = vec![hit; TABLE_ENTRIES];
         for (row, edges) in edges.iter().enumerate() {
-            for symbol in 0..256 {
-                let entry = row * stride + class[symbol] as usize;
-                next[entry] = edges[symbol].map_or(hit, index);
+            let at = group[row] * stride;
+            for (entry, &symbol) in firsts.iter().chain(&[256]).enumerate() {
+                next[at + entry] = edges[symbol].map_or(hit, |row| index(group[row]));
             }
-            next[row * stride + classes] = edges[256].map_or(hit, index);
         }
-        Ok(Prefilter { class, next, hit, end_class: classes as u16, states: rows.len() + 1 })
+        Ok(Prefilter { class, next, hit, end_class: firsts.len() as u16, states: groups + 1 })
     }
 
     /// The map's value, byte for byte.
@@ -207,8 +222,9 @@ impl Prefilter {
     }
 }
 
-/// Bytes that all states treat alike are of one class.
-fn classes(edges: &[[Option<usize>; 257]]) -> ([u8; 256], usize) {
+/// Bytes that all states treat alike are of one class: the class of each byte, and the first byte
+/// of each class.
+fn classes(edges: &[[Option<usize>; 257]]) -> ([u8; 256], Vec<usize>) {
     let mut class = [0u8; 256];
     let mut firsts: Vec<usize> = Vec::new();
     for symbol in 0..256 {
@@ -219,7 +235,28 @@ fn classes(edges: &[[Option<usize>; 257]]) -> ([u8; 256], usize) {
         });
         class[symbol] = number as u8;
     }
-    (class, firsts.len())
+    (class, firsts)
+}
+
+/// Puts states in groups that behave alike (Moore's algorithm): the group of each, and how many.
+/// The first state is in group 0.
+fn merge(edges: &[[Option<usize>; 257]], firsts: &[usize]) -> (Vec<usize>, usize) {
+    let (mut group, mut groups) = (vec![0; edges.len()], 1);
+    loop {
+        let mut numbers = std::collections::HashMap::new();
+        let split = edges.iter().zip(&group).map(|(row, own)| {
+            let ways = firsts.iter().chain(&[256]).map(|&symbol| row[symbol]);
+            let ways = ways.map(|to| to.map_or(usize::MAX, |to| group[to]) as u32);
+            let key: Vec<u32> = std::iter::once(*own as u32).chain(ways).collect();
+            let number = numbers.len();
+            *numbers.entry(key).or_insert(number)
+        });
+        let split: Vec<usize> = split.collect();
+        if numbers.len() == groups {
+            return (split, groups);
+        }
+        (group, groups) = (split, numbers.len());
+    }
 }
 
 #[cfg(test)]

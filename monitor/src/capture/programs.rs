@@ -73,6 +73,7 @@ pub struct Programs {
     processes: HashMap<MapData, Raw<ProcessId>, Raw<ProcessInfo>>,
     coverage: HashMap<MapData, Raw<ProcessId>, Raw<Coverage>>,
     shut: HashMap<MapData, u64, u64>,
+    shut_any: Array<MapData, u32>,
     counters: PerCpuArray<MapData, u64>,
     prefilter: Array<MapData, [u8; TABLE_BYTES]>,
 }
@@ -137,6 +138,7 @@ impl Programs {
             processes: take(&mut ebpf, map::PROCESSES)?,
             coverage: take(&mut ebpf, map::COVERAGE)?,
             shut: take(&mut ebpf, map::SHUT)?,
+            shut_any: take(&mut ebpf, map::SHUT_ANY)?,
             counters: take(&mut ebpf, map::COUNTERS)?,
             prefilter: take(&mut ebpf, map::PREFILTER)?,
             ebpf,
@@ -324,6 +326,7 @@ impl Programs {
 
     /// Lets a socket send no more: what it has queued is dropped too, retransmissions included.
     pub fn shut(&mut self, cookie: u64) -> Result<(), LoadError> {
+        self.shut_any.set(0, 1, 0).map_err(|error| LoadError::Map(map::SHUT_ANY, error))?;
         self.shut.insert(cookie, 0, 0).map_err(|error| LoadError::Map(map::SHUT, error))
     }
 }

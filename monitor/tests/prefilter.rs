@@ -1,0 +1,198 @@
+//! Holds the kernel's prefilter to its word: whatever the stages behind it find in what a process
+//! sent, it lets through, however the sender wrote, framed and cut it.
+//!
+//! The scan is the prefilter's own; what the kernel keeps of a flow between two sends is modelled
+//! here as `monitor-ebpf/src/examine.rs` does it.
+
+mod payload;
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, LazyLock};
+
+use egress_monitor::capture::prefilter::Prefilter;
+use egress_monitor::detect::Key;
+use egress_monitor::model::{
+    Endpoint, Entity, FlowKey, Process, ProcessKey, SampleHead, Tap, Transport,
+};
+use egress_monitor::pipeline::Pipeline;
+use egress_monitor::policy::{Date, Policy};
+use monitor_ebpf::TAIL_BYTES;
+use monitor_ebpf::prefilter::BASE;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use payload::{Payload, payload};
+
+static PREFILTER: LazyLock<Prefilter> = LazyLock::new(|| Prefilter::new().unwrap());
+
+/// What the kernel keeps of a flow.
+#[derive(Default)]
+struct Flow {
+    state: u16,
+    tail: Vec<u8>,
+    pending: usize,
+    hot: bool,
+}
+
+impl Flow {
+    /// One send: gives the bytes before it that are handed over with it, `None` where it is cleared.
+    fn send(&mut self, text: &[u8]) -> Option<Vec<u8>> {
+        let joined = [self.tail.as_slice(), text].concat();
+        let (hit, state) = if self.hot {
+            PREFILTER.scan(self.state, &[], &joined)
+        } else {
+            PREFILTER.scan(self.state, &self.tail, text)
+        };
+        let pending = self.tail.len() - self.pending.min(self.tail.len());
+        let before = self.tail.split_off(pending);
+        self.pending = if hit { 0 } else { (self.pending + text.len()).min(TAIL_BYTES) };
+        self.state = if hit { BASE } else { state };
+        self.hot = hit;
+        self.tail = joined[joined.len().saturating_sub(TAIL_BYTES)..].to_vec();
+        hit.then_some(before)
+    }
+}
+
+type Found = BTreeSet<(Entity, String)>;
+
+/// The stages behind capture, on one flow.
+struct Stages {
+    pipeline: Pipeline,
+    process: Arc<Process>,
+}
+
+impl Stages {
+    fn new() -> Stages {
+        let policy = Policy::parse(
+            "version = 1\n[[rule]]\nid = \"all\"\naction = \"alert\"\nentities = \"*\"\nconfidence = \"low\"\n",
+            Date::constant(2026, 1, 1),
+        );
+        let process = Process {
+            key: ProcessKey { pid: 1, start_ns: 1 },
+            parent_pid: 0,
+            exe: String::new(),
+            cmdline: String::new(),
+            comm: String::new(),
+            uid: 0,
+            cgroup: String::new(),
+            unit: None,
+        };
+        let pipeline = Pipeline::new(Arc::new(policy.unwrap()), Key::from_bytes([7; 32]));
+        Stages { pipeline, process: Arc::new(process) }
+    }
+
+    fn find(&mut self, position: usize, bytes: &[u8]) -> Found {
+        let end = Endpoint { address: Ipv4Addr::LOCALHOST.into(), port: 80 };
+        let head = SampleHead {
+            at_ns: 1,
+            flow: FlowKey { cookie: 1, tls: false },
+            tap: Tap::Socket,
+            transport: Transport::Tcp,
+            process: Arc::clone(&self.process),
+            source: end,
+            destination: Some(end),
+            position: position as u32,
+            omitted_bytes: 0,
+        };
+        let (findings, _) = self.pipeline.sample(&head, bytes);
+        findings.iter().map(|finding| (finding.entity, finding.fingerprint.to_string())).collect()
+    }
+}
+
+/// Sends of one flow: wherever the stages find something when they see all of it, the prefilter
+/// lets the send through that they find it in. Gives whether anything was found.
+fn hold(sends: &[Vec<u8>]) -> Result<bool, TestCaseError> {
+    let (mut stages, mut flow, mut position, mut any) = (Stages::new(), Flow::default(), 0, false);
+    for (index, send) in sends.iter().enumerate() {
+        let passed = flow.send(send).is_some();
+        let found = stages.find(position, send);
+        position += send.len();
+        any |= !found.is_empty();
+        let shown: Vec<_> = sends.iter().map(|send| String::from_utf8_lossy(send)).collect();
+        let held = passed || found.is_empty();
+        prop_assert!(held, "send {} was cleared, but {:?} is in {:?}", index, found, shown);
+    }
+    Ok(any)
+}
+
+#[test]
+fn what_is_found_was_let_through() {
+    let (cases, found) = (Cell::new(0), Cell::new(0));
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(4096));
+    let outcome = runner.run(&payload(), |payload| {
+        cases.set(cases.get() + 1);
+        found.set(found.get() + u32::from(hold(&payload.sends())?));
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+    // Were nothing found, nothing would have been shown.
+    let (cases, found) = (cases.get(), found.get());
+    println!("something was found in {found} of {cases} payloads");
+    assert!(found * 2 > cases, "something was found in {found} of {cases} payloads");
+}
+
+#[track_caller]
+fn check(sends: &[&str]) {
+    let sends: Vec<Vec<u8>> = sends.iter().map(|send| send.as_bytes().to_vec()).collect();
+    match hold(&sends) {
+        Ok(found) => assert!(found, "nothing is found in it"),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Two chunks, the second of a size that is written without a digit and with an extension.
+fn chunks(first: &str, second: &str, extension: &str) -> String {
+    let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let (size, rest) = (first.len(), "x".repeat(0xaa - second.len()));
+    format!("{head}{size:x}\r\n{first}\r\naa;{extension}\r\n{second}{rest}\r\n0\r\n\r\n")
+}
+
+#[test]
+fn an_iban_cut_in_two_by_a_chunk_with_an_extension_is_let_through() {
+    // The filler moves the cut over the words that the scan looks at.
+    for filler in (24..32).map(|bytes| "x".repeat(bytes)) {
+        for value in ["MT84MALT011000012345MTLCAST001S ", "MT84 MALT 0110 0001 2345 MTLC AST0 01S "]
+        {
+            for (first, second) in (0..value.len()).map(|cut| value.split_at(cut)) {
+                check(&[&chunks(&format!("{filler} iban: {first}"), second, &filler)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_once_missed_is_let_through() {
+    for sends in [
+        &["phone: +1 (415%29 555-2671 "][..],
+        &["iban=MT20+AAAA+0000+0000+N000+0000+0000+0B0 "],
+        &["{\"mail\":\"bob\\u002540firma.de\"}"],
+        &["mail=bob%5Cu0040firma.de"],
+    ] {
+        check(sends);
+    }
+}
+
+proptest! {
+    #[test]
+    fn documents_of_words_small_numbers_and_dates_are_cleared(
+        fields in prop::collection::vec(
+            ("[a-z_]{1,12}", "[0-9]{1,6}|\"[A-Za-z ,.]{0,30}\"|\"20[0-9]{2}-[0-9]{2}-[0-9]{2}\"|true"),
+            0..40,
+        ),
+        cut: prop::sample::Index,
+    ) {
+        let fields: Vec<_> = fields.iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
+        let body = format!("{{{}}}", fields.join(","));
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        let sent = head + &body;
+        let (first, second) = sent.split_at(cut.index(sent.len() + 1));
+        let mut flow = Flow::default();
+        for send in [first, second] {
+            prop_assert!(flow.send(send.as_bytes()).is_none(), "{:?} was handed over", sent);
+        }
+    }
+}
