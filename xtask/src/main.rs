@@ -1,2 +1,53 @@
-//! Development tasks.
-fn main() {}
+//! `cargo xtask …`: the tasks of those who develop the project. One file per subcommand.
+//!
+//! It is no part of what is installed, and nothing that is installed needs it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+mod bpf;
+mod test;
+
+/// Development tasks of egress-monitor
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// The object that the kernel runs: build it, compare it with its sources
+    #[command(subcommand)]
+    Bpf(bpf::BpfTask),
+    /// Run everything that can be tested on this machine, and count it
+    Test,
+}
+
+fn main() -> ExitCode {
+    let result = match Task::parse() {
+        Task::Bpf(task) => root().and_then(|root| bpf::run(&task, &root)),
+        Task::Test => root().and_then(|root| test::run(&root)),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// The folder of the workspace. Read when run and not when built: a target folder may be copied.
+fn root() -> Result<PathBuf> {
+    let own = std::env::var_os("CARGO_MANIFEST_DIR")
+        .context("CARGO_MANIFEST_DIR is not set; start this as `cargo xtask`")?;
+    let root = PathBuf::from(own).parent().map(PathBuf::from);
+    root.context("CARGO_MANIFEST_DIR has no parent; start this as `cargo xtask`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        use clap::CommandFactory;
+        Task::command().debug_assert();
+    }
+}
