@@ -5,7 +5,7 @@ use aya_ebpf::{
     bindings::BPF_NOEXIST,
     helpers::generated::bpf_get_smp_processor_id,
     macros::map,
-    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
+    maps::{Array, LruHashMap, PerCpuArray, RingBuf},
 };
 use monitor_ebpf::{
     COUNTER_SLOTS, Counter, FLOWS_MAX, PROCESSES_MAX, RING_BYTES, SHUT_MAX, TAIL_BYTES,
@@ -13,7 +13,7 @@ use monitor_ebpf::{
     record::{Coverage, Flow, ProcessId, ProcessInfo},
 };
 
-use crate::{examine::Work, kernel};
+use crate::{examine::Work, kernel, say::say_flows_full};
 
 #[map]
 static SAMPLES: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
@@ -27,7 +27,7 @@ static PROCESSES: LruHashMap<ProcessId, ProcessInfo> =
 #[map]
 static COVERAGE: LruHashMap<ProcessId, Coverage> = LruHashMap::with_max_entries(PROCESSES_MAX, 0);
 #[map]
-static SHUT: HashMap<u64, u64> = HashMap::with_max_entries(SHUT_MAX, 0);
+static SHUT: LruHashMap<u64, u64> = LruHashMap::with_max_entries(SHUT_MAX, 0);
 #[map]
 static PREFILTER: Array<Table> = Array::with_max_entries(1, 0);
 // A per-CPU array would do, but its values end at 32 KiB (PCPU_MIN_UNIT_SIZE,
@@ -88,6 +88,7 @@ pub fn flow(cookie: u64) -> Option<&'static mut Flow> {
         && FLOWS.get_ptr(cookie).is_none()
     {
         count(Counter::FlowsFull, 1);
+        say_flows_full(cookie);
     }
     // SAFETY: as above.
     FLOWS.get_ptr_mut(cookie).map(|flow| unsafe { &mut *flow })

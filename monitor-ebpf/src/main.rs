@@ -10,6 +10,7 @@ mod account;
 mod examine;
 mod hook;
 mod kernel;
+mod say;
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "license")]

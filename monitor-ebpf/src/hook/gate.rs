@@ -13,7 +13,10 @@ use monitor_ebpf::{
     record::{FLOW_GATE_POSITION, Flow, ProcessId},
 };
 
-use crate::account::{count, coverage, flow, is_shut};
+use crate::{
+    account::{count, coverage, flow, is_shut},
+    say::say_dropped,
+};
 
 const PASS: i32 = 1;
 const DROP: i32 = 0;
@@ -41,6 +44,7 @@ fn try_egress(context: &SkBuffContext) -> Option<i32> {
     let payload = payload(context)?;
     if is_shut(cookie, payload.bytes as u64) {
         count(Counter::BytesDropped, payload.bytes as u64);
+        say_dropped(cookie, payload.bytes as u64);
         return Some(DROP);
     }
     if payload.bytes == 0 {

@@ -56,22 +56,25 @@ pub struct Armed {
 /// gate and its cookies, then the tap.
 pub fn arm(options: LoadOptions) -> Result<Armed, CaptureError> {
     let host = host::prepare()?;
-    let btf = Path::new(btf::VMLINUX);
-    let offsets = btf::offsets(btf)?;
-    let prefilter = Prefilter::new()?;
-    let mut programs = Programs::load(offsets, &prefilter, options)?;
-    programs.attach_processes()?;
-    let root = File::open(&host.cgroup_root)
-        .map_err(|error| CaptureError::Cgroup(host.cgroup_root.display().to_string(), error))?;
-    programs.attach_packet_gate(&root)?;
-    let mut shortfalls = Vec::new();
-    if let Err(error) = programs.name_open_sockets(btf) {
-        shortfalls.push(format!(
-            "sockets that were open before have no cookie until their first packet: {error}"
-        ));
-    }
-    programs.attach_socket_tap()?;
-    Ok(Armed { programs, host, shortfalls })
+    std::thread::scope(|scope| {
+        // The automaton takes as long as all before the tap, which alone needs it.
+        let prefilter = scope.spawn(Prefilter::new);
+        let kernel = btf::read(Path::new(btf::VMLINUX))?;
+        let mut programs = Programs::load(kernel.offsets, options)?;
+        programs.attach_processes()?;
+        let root = File::open(&host.cgroup_root)
+            .map_err(|error| CaptureError::Cgroup(host.cgroup_root.display().to_string(), error))?;
+        programs.attach_packet_gate(&root)?;
+        let mut shortfalls = Vec::new();
+        if let Err(error) = programs.name_open_sockets(kernel.task_file_iterator) {
+            shortfalls.push(format!(
+                "sockets that were open before have no cookie until their first packet: {error}"
+            ));
+        }
+        let prefilter = prefilter.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        programs.attach_socket_tap(&prefilter?)?;
+        Ok(Armed { programs, host, shortfalls })
+    })
 }
 
 /// IPPROTO_TCP, IPPROTO_UDP: include/uapi/linux/in.h.

@@ -2,7 +2,6 @@
 //! detached when [`Programs`] is dropped or the daemon dies, because the kernel closes its links.
 
 use std::fs::File;
-use std::path::Path;
 
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::{
@@ -14,7 +13,7 @@ use monitor_ebpf::record::{Coverage, Flow, ProcessId, ProcessInfo};
 use monitor_ebpf::{Counter, Offsets, Settings, map};
 use thiserror::Error;
 
-use super::prefilter::Prefilter;
+use super::{btf, prefilter::Prefilter};
 
 /// The programs as the kernel gets them, built by `cargo xtask bpf build`.
 static OBJECT: &[u8] =
@@ -75,8 +74,7 @@ pub struct Programs {
     coverage: HashMap<MapData, Raw<ProcessId>, Raw<Coverage>>,
     shut: HashMap<MapData, u64, u64>,
     counters: PerCpuArray<MapData, u64>,
-    /// Held because programs that are loaded later refer to it.
-    _prefilter: Array<MapData, [u8; TABLE_BYTES]>,
+    prefilter: Array<MapData, [u8; TABLE_BYTES]>,
 }
 
 /// What the daemon asks of the programs.
@@ -106,13 +104,15 @@ const PROCESS_HOOKS: [(&str, &str); 3] = [
     ("process_exit", "sched_process_exit"),
 ];
 
+/// The packet gate, and the hooks that give sockets their cookies.
+const GATE: &str = "gate_egress";
+const COOKIE_CREATE: &str = "cookie_create";
+const COOKIE_ACCEPT: &str = "cookie_accept";
+const COOKIE_OPEN: &str = "cookie_open";
+
 impl Programs {
     /// Loads the object with this kernel's offsets. Nothing is attached yet.
-    pub fn load(
-        offsets: Offsets,
-        prefilter: &Prefilter,
-        options: LoadOptions,
-    ) -> Result<Programs, LoadError> {
+    pub fn load(offsets: Offsets, options: LoadOptions) -> Result<Programs, LoadError> {
         let slots = aya::util::nr_cpus().map_or(1, |cpus| cpus.next_power_of_two()) as u32;
         let offsets = Raw(offsets);
         let settings = Raw(Settings {
@@ -127,23 +127,18 @@ impl Programs {
             .btf(None)
             .override_global("OFFSETS", GlobalData::from(&offsets), true)
             .override_global("SETTINGS", GlobalData::from(&settings), true)
-            .override_global(aya_log::LEVEL, GlobalData::from(&level), false)
+            .override_global(aya_log::LEVEL, GlobalData::from(&level), true)
             .map_max_entries(map::SCRATCH, slots)
             .map_max_entries(map::SAMPLES, options.ring_bytes)
             .verifier_log_level(VerifierLogLevel::default())
             .load(OBJECT)?;
-        let mut table: Array<MapData, [u8; TABLE_BYTES]> = take(&mut ebpf, map::PREFILTER)?;
-        let bytes = prefilter.to_bytes();
-        let bytes = <&[u8; TABLE_BYTES]>::try_from(bytes.as_slice())
-            .map_err(|_| LoadError::Lacks("prefilter table of this layout"))?;
-        table.set(0, bytes, 0).map_err(|error| LoadError::Map(map::PREFILTER, error))?;
         Ok(Programs {
             flows: take(&mut ebpf, map::FLOWS)?,
             processes: take(&mut ebpf, map::PROCESSES)?,
             coverage: take(&mut ebpf, map::COVERAGE)?,
             shut: take(&mut ebpf, map::SHUT)?,
             counters: take(&mut ebpf, map::COUNTERS)?,
-            _prefilter: table,
+            prefilter: take(&mut ebpf, map::PREFILTER)?,
             ebpf,
         })
     }
@@ -174,6 +169,14 @@ fn refusal(hook: &'static str, error: ProgramError) -> LoadError {
     LoadError::Program { hook, reason }
 }
 
+/// A program that was never attached is no failure to detach it.
+fn unloaded(hook: &'static str, outcome: Result<(), ProgramError>) -> Result<(), LoadError> {
+    match outcome {
+        Err(ProgramError::NotLoaded) => Ok(()),
+        outcome => outcome.map_err(|error| refusal(hook, error)),
+    }
+}
+
 impl Programs {
     fn program<'a, P>(&'a mut self, hook: &'static str) -> Result<&'a mut P, LoadError>
     where
@@ -183,14 +186,39 @@ impl Programs {
         program.try_into().map_err(|error| refusal(hook, error))
     }
 
-    /// The socket tap. Needs tracefs mounted.
-    pub fn attach_socket_tap(&mut self) -> Result<(), LoadError> {
+    /// The socket tap, with the automaton that its prefilter runs. Needs tracefs mounted.
+    pub fn attach_socket_tap(&mut self, prefilter: &Prefilter) -> Result<(), LoadError> {
+        let bytes = prefilter.to_bytes();
+        let bytes = <&[u8; TABLE_BYTES]>::try_from(bytes.as_slice())
+            .map_err(|_| LoadError::Lacks("prefilter table of this layout"))?;
+        self.prefilter.set(0, bytes, 0).map_err(|error| LoadError::Map(map::PREFILTER, error))?;
+        self.load_socket_tap()?;
         for (hook, tracepoint) in SEND_HOOKS {
             let program: &mut TracePoint = self.program(hook)?;
-            program.load().map_err(|error| refusal(hook, error))?;
             program.attach("syscalls", tracepoint).map_err(|error| refusal(hook, error))?;
         }
         Ok(())
+    }
+
+    /// Loads them side by side: the verifier takes several milliseconds for each.
+    fn load_socket_tap(&mut self) -> Result<(), LoadError> {
+        std::thread::scope(|scope| {
+            let mut loads = Vec::new();
+            for (name, program) in self.ebpf.programs_mut() {
+                let Some((hook, _)) = SEND_HOOKS.into_iter().find(|(hook, _)| *hook == name) else {
+                    continue;
+                };
+                loads.push(scope.spawn(move || {
+                    <&mut TracePoint>::try_from(program)
+                        .and_then(TracePoint::load)
+                        .map_err(|error| refusal(hook, error))
+                }));
+            }
+            let joined = loads.into_iter().map(|load| load.join());
+            joined
+                .map(|load| load.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        })
     }
 
     /// Exec, fork and exit.
@@ -205,32 +233,33 @@ impl Programs {
 
     /// The packet gate, and the cookies that it knows sockets by.
     pub fn attach_packet_gate(&mut self, cgroup_root: &File) -> Result<(), LoadError> {
-        let hook = "cookie_create";
-        let create: &mut CgroupSock = self.program(hook)?;
-        create.load().map_err(|error| refusal(hook, error))?;
+        let create: &mut CgroupSock = self.program(COOKIE_CREATE)?;
         create
-            .attach(cgroup_root, CgroupAttachMode::Single)
-            .map_err(|error| refusal(hook, error))?;
-        let hook = "cookie_accept";
-        let accept: &mut SockOps = self.program(hook)?;
-        accept.load().map_err(|error| refusal(hook, error))?;
+            .load()
+            .and_then(|()| create.attach(cgroup_root, CgroupAttachMode::Single))
+            .map_err(|error| refusal(COOKIE_CREATE, error))?;
+        let accept: &mut SockOps = self.program(COOKIE_ACCEPT)?;
         accept
-            .attach(cgroup_root, CgroupAttachMode::Single)
-            .map_err(|error| refusal(hook, error))?;
-        let hook = "gate_egress";
-        let gate: &mut CgroupSkb = self.program(hook)?;
-        gate.load().map_err(|error| refusal(hook, error))?;
+            .load()
+            .and_then(|()| accept.attach(cgroup_root, CgroupAttachMode::Single))
+            .map_err(|error| refusal(COOKIE_ACCEPT, error))?;
+        let gate: &mut CgroupSkb = self.program(GATE)?;
         // `bpf_link_create` takes no flags for cgroups: its links are always multi.
-        gate.attach(cgroup_root, CgroupSkbAttachType::Egress, CgroupAttachMode::Single)
-            .map_err(|error| refusal(hook, error))?;
+        gate.load()
+            .and_then(|()| {
+                gate.attach(cgroup_root, CgroupSkbAttachType::Egress, CgroupAttachMode::Single)
+            })
+            .map_err(|error| refusal(GATE, error))?;
         Ok(())
     }
 
-    /// Gives the sockets that are open already their cookies, once.
-    pub fn name_open_sockets(&mut self, btf: &Path) -> Result<(), LoadError> {
-        let hook = "cookie_open";
+    /// Gives the sockets that are open already their cookies, once, by the kernel's iterator over
+    /// all open files, whose BTF type id this is.
+    pub fn name_open_sockets(&mut self, iterator: Option<u32>) -> Result<(), LoadError> {
+        let hook = COOKIE_OPEN;
         let lost = |error: String| LoadError::Program { hook, reason: error };
-        let btf = aya::Btf::parse_file(btf, aya::Endianness::default())
+        let id = iterator.ok_or_else(|| lost("this kernel has no iterator over files".into()))?;
+        let btf = aya::Btf::parse(&btf::iterator_alone(id), aya::Endianness::default())
             .map_err(|error| lost(error.to_string()))?;
         let program: &mut Iter = self.program(hook)?;
         program.load("task_file", &btf).map_err(|error| refusal(hook, error))?;
@@ -241,8 +270,26 @@ impl Programs {
         Ok(())
     }
 
-    /// Takes every hook away; the maps stay readable.
-    pub fn detach(&mut self) {}
+    /// Detaches every hook, the tap first and the processes last, so that no sample is of a process
+    /// that was not followed. Programs that run end before it returns; the maps can still be read,
+    /// and what is in the ring is the last there will be.
+    pub fn detach(&mut self) -> Result<(), LoadError> {
+        for (hook, _) in SEND_HOOKS {
+            let program: &mut TracePoint = self.program(hook)?;
+            unloaded(hook, program.unload())?;
+        }
+        let gate: &mut CgroupSkb = self.program(GATE)?;
+        unloaded(GATE, gate.unload())?;
+        let accept: &mut SockOps = self.program(COOKIE_ACCEPT)?;
+        unloaded(COOKIE_ACCEPT, accept.unload())?;
+        let create: &mut CgroupSock = self.program(COOKIE_CREATE)?;
+        unloaded(COOKIE_CREATE, create.unload())?;
+        for (hook, _) in PROCESS_HOOKS {
+            let program: &mut RawTracePoint = self.program(hook)?;
+            unloaded(hook, program.unload())?;
+        }
+        Ok(())
+    }
 
     /// The ring of samples, once.
     pub fn take_samples(&mut self) -> Result<RingBuf<MapData>, LoadError> {

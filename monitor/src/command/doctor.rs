@@ -182,6 +182,9 @@ impl Report {
             }
         }
         let _ = writeln!(text);
+        if self.hooks.is_empty() {
+            let _ = writeln!(text, "- taps and gates can only be tried with these rights");
+        }
         for hook in &self.hooks {
             let purpose = match hook.purpose {
                 Purpose::Tap => "tap",

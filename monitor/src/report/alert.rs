@@ -186,3 +186,59 @@ impl Alert {
         line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    const DOC: &str = include_str!("../../../docs/alerts.md");
+
+    fn example() -> Value {
+        let (_, rest) = DOC.split_once("```json\n").unwrap();
+        serde_json::from_str(rest.split_once("```").unwrap().0).unwrap()
+    }
+
+    /// Every key of an object and of those in it.
+    fn keys(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(map) => map.iter().for_each(|(key, value)| {
+                found.push(key.clone());
+                keys(value, found);
+            }),
+            Value::Array(values) => values.iter().for_each(|value| keys(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_example_in_the_docs_is_an_alert_key_for_key() {
+        let alert: Alert = serde_json::from_value(example()).unwrap();
+        assert_eq!(serde_json::to_value(&alert).unwrap(), example());
+        let mut names = Vec::new();
+        keys(&example(), &mut names);
+        for name in names {
+            assert!(
+                DOC.contains(&format!("`{name}`")) || name == "address" || name == "port",
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_outcome_is_in_the_docs() {
+        use Outcome::{Alerted, Gone, Killed, Refused, Signalled, WouldKill};
+        for outcome in [Alerted, Killed, Signalled, Refused, Gone, WouldKill] {
+            assert!(DOC.contains(&format!("| `{}` |", outcome.name())), "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_for_people_holds_no_control_characters() {
+        let mut alert: Alert = serde_json::from_value(example()).unwrap();
+        alert.process.exe = "/tmp/\x1b[31mevil\nname".into();
+        let line = alert.line();
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+        assert!(line.ends_with("to 203.0.113.9:443 -> killed 374 µs after the send"), "{line}");
+    }
+}

@@ -1,5 +1,5 @@
-//! The manifest beside the committed object: what it was built from, with which tools, and what came
-//! out. It is written by `cargo xtask bpf build` alone.
+//! The manifest beside the committed object: what it was built from, with which tools, and what
+//! came out. It is written by `cargo xtask bpf build` alone.
 
 use std::fmt;
 use std::fs;
@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 use super::inputs::Inputs;
 
 const HEAD: &str = "\
-# Written by `cargo xtask bpf build`. `cargo xtask bpf verify` compares; what each input is stands in
-# xtask/src/bpf/inputs.rs.
+# Written by `cargo xtask bpf build`, compared by `cargo xtask bpf verify`. What each input is stands
+# in xtask/src/bpf/inputs.rs.
 
 ";
 

@@ -1,5 +1,5 @@
-//! `cargo xtask bpf …`: builds the object that the kernel runs, and holds the committed one against
-//! its sources. The object is committed, so that everybody else builds with stable Rust alone; its
+//! `cargo xtask bpf …`: builds the object that the kernel runs, and holds the committed one
+//! against its sources. The object is committed, so that everybody else builds with stable Rust alone; its
 //! manifest says from what and with what it was built.
 
 use std::fs;
@@ -129,7 +129,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
 }
 
-/// Joins what a folder holds below it, sorted, with paths from the folder.
+/// The files below a folder, however deep, sorted.
 fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_path_buf()];

@@ -74,7 +74,8 @@ fn run_tests(root: &Path, skips: &Path, totals: &mut Totals, arguments: &[&str])
     }
     let status = child.wait()?;
     if !status.success() && totals.failed() == failed_before {
-        totals.fail(&format!("{told} ({status}, and no test has failed: it did not build, or a test killed its process)"));
+        let why = "no test has failed: it did not build, or a test ended its process";
+        totals.fail(&format!("{told} ({status}, and {why})"));
     }
     Ok(())
 }

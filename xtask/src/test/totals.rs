@@ -1,6 +1,6 @@
 //! Counts what the test harness prints, and takes off what was skipped.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// What came of the tests so far.
@@ -11,8 +11,8 @@ pub struct Totals {
     ignored: usize,
     failures: BTreeSet<String>,
     failed: usize,
-    /// Reasons by the name of the test.
-    skipped: BTreeMap<String, String>,
+    /// Name and reason of each.
+    skipped: Vec<(String, String)>,
 }
 
 impl Totals {
@@ -41,22 +41,21 @@ impl Totals {
         }
     }
 
-    /// Takes the lines that tests wrote because they cannot run here: `skipped: NAME: REASON`.
-    /// Anything else in `text` is a failure: a test that meant to skip must not pass.
+    /// Takes the lines that tests wrote because they cannot run here, one each:
+    /// `skipped: NAME: REASON`. Two test binaries may have a test of the same name. Anything else
+    /// in `text` is a failure: a test that meant to skip must not pass.
     pub fn skip(&mut self, text: &str) {
         for line in text.lines() {
             let named = line.strip_prefix("skipped: ").and_then(|line| line.split_once(": "));
             match named {
-                Some((name, reason)) => {
-                    self.skipped.entry(name.into()).or_insert_with(|| reason.into());
-                }
+                Some((name, reason)) => self.skipped.push((name.into(), reason.into())),
                 None => self
                     .fail(&format!("a line of the skips is not `skipped: NAME: REASON`: {line}")),
             }
         }
         // A test may say that a part of it cannot run and then fail: it is counted once.
         let failures = &self.failures;
-        self.skipped.retain(|name, _| !failures.iter().any(|failure| is_of(failure, name)));
+        self.skipped.retain(|(name, _)| !failures.iter().any(|failure| is_of(failure, name)));
     }
 
     /// Counts a failure that is not of one test.
@@ -142,8 +141,8 @@ failed: three
 
     #[test]
     fn a_skipped_test_has_not_passed() {
-        let skips = "skipped: one: no nginx\nskipped: one: no wrk\n";
-        check(GOOD, skips, "skipped: one: no nginx\n2 passed, 0 failed, 1 skipped", true);
+        let skips = "skipped: a::one: no nginx\nskipped: two: no wrk: not even an old one\n";
+        check(GOOD, skips, &format!("{skips}1 passed, 0 failed, 2 skipped"), true);
     }
 
     #[test]

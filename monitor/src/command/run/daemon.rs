@@ -166,10 +166,14 @@ impl Daemon {
             }
         }
         notify(&[NotifyState::Stopping]);
-        self.programs.detach();
+        let detached = match self.programs.detach() {
+            Ok(()) => "detached",
+            // The kernel takes the hooks away when the daemon ends, which it does now.
+            Err(error) => &format!("detaching goes on at the end: {error}"),
+        };
         self.take_records(samples.get_mut(), usize::MAX);
         self.answer.close(&self.programs).await;
-        eprint!("detached\n{}", self.status().summary());
+        eprint!("{detached}\n{}", self.status().summary());
         Ok(())
     }
 

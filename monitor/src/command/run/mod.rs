@@ -99,6 +99,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     if let Err(error) = host::give_up_rights() {
         tracing::warn!("the daemon keeps rights that it does not need: {error}");
     }
+    host::return_free_memory();
     let sink = Sink::start(target, file, settings.alerts_queue_max as usize)
         .context("cannot start the writer of alerts")?;
     let options = Options {

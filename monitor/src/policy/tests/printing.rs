@@ -8,6 +8,7 @@ use crate::model::{Entity, Severity};
 use crate::policy::{Action, DEFAULT_TEXT, Policy};
 
 const DOCS: &str = include_str!("../../../../docs/policy.md");
+const README: &str = include_str!("../../../../README.md");
 
 #[test]
 fn the_place_is_underlined() {
@@ -114,11 +115,13 @@ fn the_default_policy_alerts_on_everything() {
 
 #[test]
 fn every_policy_of_the_docs_holds() {
-    let blocks: Vec<&str> =
-        DOCS.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert!(blocks.len() >= 2, "the docs show policies");
-    for block in blocks {
-        assert!(parsed(block).warnings.is_empty(), "{block}");
+    for text in [DOCS, README] {
+        let blocks: Vec<&str> =
+            text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(!blocks.is_empty(), "the docs show policies");
+        for block in blocks {
+            assert!(parsed(block).warnings.is_empty(), "{block}");
+        }
     }
 }
 
