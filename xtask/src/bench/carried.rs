@@ -56,7 +56,7 @@ fn climb(bench: &Bench, sender: &UdpSocket, port: u16, threshold: &str) -> Resul
          destination = {{ cidr = [\"loopback\"], port = [{port}] }}\n{threshold}"
     );
     let daemon = Daemon::start(bench, Some(&policy), Alerts::File)?;
-    let during = bench.pick(Duration::from_millis(1_500), Duration::from_millis(500));
+    let during = bench.pick(Duration::from_millis(1_500), Duration::from_millis(300));
     let mut climb = Climb { carried: 0.0, end: String::from("the highest that was tried") };
     for rate in RATES {
         let before = Totals::of(&daemon)?;

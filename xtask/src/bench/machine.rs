@@ -16,6 +16,9 @@ const BUSY_MAX: f64 = 0.05;
 /// before counts as well.
 const LOAD_MAX: f64 = 0.25;
 
+/// Name of a daemon's process.
+const MONITOR: &str = "egress-monitor";
+
 /// What figures depend on.
 #[derive(Debug, Serialize)]
 pub struct Machine {
@@ -26,6 +29,7 @@ pub struct Machine {
     date: String,
     load_average: f64,
     busy_elsewhere: f64,
+    other_monitors: usize,
 }
 
 impl Machine {
@@ -43,7 +47,15 @@ impl Machine {
             date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
             load_average: first_number(&load).unwrap_or(0.0),
             busy_elsewhere: busy_share()?,
+            other_monitors: monitors()?,
         })
+    }
+
+    /// Looks again, after the measurements: what came meanwhile has disturbed them.
+    pub fn look_again(&mut self) -> Result<()> {
+        self.busy_elsewhere = self.busy_elsewhere.max(busy_share()?);
+        self.other_monitors = self.other_monitors.max(monitors()?);
+        Ok(())
     }
 
     /// Says so on standard error when others use the processors.
@@ -54,15 +66,17 @@ impl Machine {
     }
 
     fn busy(&self) -> Option<String> {
-        let busy = self.busy_elsewhere > BUSY_MAX;
-        let loaded = self.load_average > LOAD_MAX * self.cores as f64;
-        (busy || loaded).then(|| {
-            format!(
-                "at the start the processors were {:.0} % busy, load average {:.2}",
-                self.busy_elsewhere * 100.0,
-                self.load_average
-            )
-        })
+        let mut reasons = Vec::new();
+        if self.busy_elsewhere > BUSY_MAX {
+            reasons.push(format!("processors {:.0} % busy", self.busy_elsewhere * 100.0));
+        }
+        if self.load_average > LOAD_MAX * self.cores as f64 {
+            reasons.push(format!("load average {:.2} at the start", self.load_average));
+        }
+        if self.other_monitors > 0 {
+            reasons.push(format!("other egress-monitors running: {}", self.other_monitors));
+        }
+        (!reasons.is_empty()).then(|| reasons.join(", "))
     }
 }
 
@@ -101,6 +115,15 @@ fn busy_share() -> Result<f64> {
     let (busy, all) = processor_ticks()?;
     let all = all.saturating_sub(all_before).max(1);
     Ok(busy.saturating_sub(busy_before) as f64 / all as f64)
+}
+
+/// Daemons that run; between measurements there is none of ours.
+fn monitors() -> Result<usize> {
+    let processes = fs::read_dir("/proc").context("/proc cannot be read")?;
+    let named = processes.flatten().filter(|process| {
+        fs::read_to_string(process.path().join("comm")).is_ok_and(|comm| comm.trim() == MONITOR)
+    });
+    Ok(named.count())
 }
 
 /// Ticks that were busy, and all (proc_stat(5): idle and iowait are the fourth and fifth).

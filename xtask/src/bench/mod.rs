@@ -129,7 +129,7 @@ pub fn run(args: &BenchArgs, root: &Path) -> Result<ExitCode> {
         table::check_markers(&readme)?;
     }
     let bench = Bench { binary: build(root)?, folder: Folder::make()?, quick: args.quick };
-    let machine = Machine::read()?;
+    let mut machine = Machine::read()?;
     machine.warn_when_busy();
     let chosen = |group: &&Group| args.only.is_empty() || args.only.contains(group);
     let mut rows = Vec::new();
@@ -141,6 +141,7 @@ pub fn run(args: &BenchArgs, root: &Path) -> Result<ExitCode> {
             vec![Row::not_measured(&name, &format!("{error:#}"))]
         }));
     }
+    machine.look_again()?;
     let table = Table { machine, rows };
     print!("{table}");
     if let Some(path) = &args.json {
