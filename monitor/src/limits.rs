@@ -1,8 +1,9 @@
 //! Every bound of the user side, by name. Units last in names. The kernel side's are in
 //! `monitor_ebpf`.
 
-/// Flows whose state is kept at once; the one idle for longest makes room.
-pub const FLOWS_MAX: usize = 16_384;
+/// Flows whose state is kept at once; the one idle for longest makes room. A flow takes up to
+/// 1.2 KiB, and only those take any of which the prefilter let a send through.
+pub const FLOWS_MAX: usize = 8_192;
 /// Bytes of a flow's latest text that are kept to find a value split over sends.
 pub const FLOW_CARRY_BYTES_MAX: usize = 512;
 /// Bytes held for all flows together: each flow's latest bytes as sent, and as decoded, and the

@@ -2,12 +2,14 @@
 //!
 //! It is no part of what is installed, and nothing that is installed needs it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
 
+mod bench;
 mod bpf;
 mod test;
 
@@ -20,12 +22,22 @@ enum Task {
     Bpf(bpf::BpfTask),
     /// Run everything that can be tested on this machine, and count it
     Test,
+    /// Measure what the monitor costs and how fast it answers, with it and without in turn
+    ///
+    /// Needs root, and an idle machine for figures that hold. Exits with 0 when an aim is missed,
+    /// with 1 when something could not be measured.
+    Bench(bench::BenchArgs),
+    /// A process that leaks until it is killed, for `bench`
+    #[command(hide = true)]
+    BenchLeak { to: SocketAddr },
 }
 
 fn main() -> ExitCode {
     let result = match Task::parse() {
         Task::Bpf(task) => root().and_then(|root| bpf::run(&task, &root)),
         Task::Test => root().and_then(|root| test::run(&root)),
+        Task::Bench(args) => root().and_then(|root| bench::run(&args, &root)),
+        Task::BenchLeak { to } => bench::leak(to).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

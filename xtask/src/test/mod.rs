@@ -81,7 +81,7 @@ fn run_tests(root: &Path, skips: &Path, totals: &mut Totals, arguments: &[&str])
 }
 
 /// The cargo that runs this.
-fn cargo(root: &Path, arguments: &[&str]) -> Command {
+pub fn cargo(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or(OsString::from("cargo")));
     command.current_dir(root).args(arguments);
     command

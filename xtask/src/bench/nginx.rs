@@ -1,0 +1,209 @@
+//! nginx with one worker, under wrk, over loopback: a page that holds no finding, which is what the
+//! aim is about, and one where each response is worth an alert.
+//!
+//! nginx logs each request, as it does where nobody told it not to, and sends without `sendfile`, so
+//! that the pages pass the tap as the heads do.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::machine::{field, first_number};
+use super::table::{Aim, Row, Unit};
+use super::{Bench, made_up, turns};
+
+/// How long nginx may take to listen, and to stop.
+const WAIT: Duration = Duration::from_secs(5);
+/// How often it is looked whether it does.
+const POLL: Duration = Duration::from_millis(5);
+/// Connections that wrk keeps.
+const CONNECTIONS: &str = "16";
+/// Items of a page; about 4 KiB.
+const ITEMS: u64 = 34;
+
+/// Names of the pages, and what a row calls them.
+const PAGES: [(&str, &str); 2] = [
+    ("catalogue.json", "nginx under wrk, 4 KiB of JSON without findings: requests a second"),
+    ("customer.json", "nginx under wrk, 4 KiB of JSON with a card number, each an alert"),
+];
+
+/// A row for each page.
+pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
+    for tool in ["nginx", "wrk"] {
+        ensure!(is_installed(tool), "install {tool}");
+    }
+    let nginx = Nginx::start(&bench.folder.0.join("nginx"))?;
+    let seconds = bench.pick(2, 1);
+    // Once unmeasured, so that the first round finds what the others find.
+    nginx.requests_per_second(PAGES[0].0, 1)?;
+    let turns = turns::take(bench, bench.pick(9, 3), |_| {
+        Ok([
+            nginx.requests_per_second(PAGES[0].0, seconds)?,
+            nginx.requests_per_second(PAGES[1].0, 1)?,
+        ])
+    })?;
+    nginx.stop()?;
+    let rows = PAGES.iter().zip(&turns).map(|((_, name), turns)| {
+        let (without, with) = turns.medians();
+        let note = format!(
+            "{} without, {} with the monitor",
+            Unit::PerSecond.show(without),
+            Unit::PerSecond.show(with)
+        );
+        Row::new(*name, with / without, Unit::Ratio)
+            .spread(turns.range_of(|without, with| with / without))
+            .note(note)
+    });
+    let mut rows: Vec<Row> = rows.collect();
+    let first = rows.remove(0).aim(Aim::AtLeast(0.97));
+    rows.insert(0, first);
+    Ok(rows)
+}
+
+/// Whether it is in a folder of PATH. Administrators' tools may be where PATH does not say.
+fn is_installed(tool: &str) -> bool {
+    let known = Command::new(tool).arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    !matches!(known, Err(error) if error.kind() == ErrorKind::NotFound)
+}
+
+/// A server. Killed when dropped.
+struct Nginx {
+    master: Child,
+    port: u16,
+}
+
+impl Nginx {
+    fn start(folder: &Path) -> Result<Nginx> {
+        fs::create_dir(folder)?;
+        fs::write(folder.join(PAGES[0].0), page(None))?;
+        fs::write(folder.join(PAGES[1].0), page(Some(made_up::card(1))))?;
+        let port = free_port()?;
+        let config = folder.join("nginx.conf");
+        fs::write(&config, config_for(port))?;
+        let log = folder.join("error.log");
+        let master = Command::new("nginx")
+            .arg("-p")
+            .arg(folder)
+            .arg("-c")
+            .arg(&config)
+            .arg("-e")
+            .arg(&log)
+            .stdin(Stdio::null())
+            .spawn()
+            .context("nginx cannot be started")?;
+        let nginx = Nginx { master, port };
+        let started = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            let said = || fs::read_to_string(&log).unwrap_or_default();
+            ensure!(started.elapsed() < WAIT, "nginx does not listen; it says: {}", said());
+            thread::sleep(POLL);
+        }
+        Ok(nginx)
+    }
+
+    fn requests_per_second(&self, page: &str, seconds: u32) -> Result<f64> {
+        let url = format!("http://127.0.0.1:{}/{page}", self.port);
+        let output = Command::new("wrk")
+            .args(["-t1", "-c", CONNECTIONS, "-d", &format!("{seconds}s"), &url])
+            .output()
+            .context("wrk cannot be started")?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success(), "wrk ended with {}: {said}", output.status);
+        rate_of(&said)
+    }
+
+    fn stop(mut self) -> Result<()> {
+        kill(Pid::from_raw(self.master.id().cast_signed()), Signal::SIGTERM)?;
+        let asked = Instant::now();
+        while self.master.try_wait()?.is_none() {
+            ensure!(asked.elapsed() < WAIT, "nginx goes on {} s after SIGTERM", WAIT.as_secs());
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // A master that is killed would leave its worker. Gone already, it cannot be signalled.
+        if matches!(self.master.try_wait(), Ok(None)) {
+            let _ = kill(Pid::from_raw(self.master.id().cast_signed()), Signal::SIGTERM);
+            let _ = self.master.wait();
+        }
+    }
+}
+
+/// What wrk says of the rate, unless it says of errors.
+fn rate_of(said: &str) -> Result<f64> {
+    for trouble in ["Socket errors", "Non-2xx or 3xx responses"] {
+        ensure!(field(said, trouble).is_none(), "wrk had trouble: {said}");
+    }
+    field(said, "Requests/sec").and_then(first_number).ok_or_else(|| anyhow!("wrk said: {said}"))
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+fn config_for(port: u16) -> String {
+    format!(
+        "daemon off;\nuser root;\nworker_processes 1;\npid nginx.pid;\n\
+         events {{ worker_connections 256; }}\n\
+         http {{\n  access_log access.log;\n  sendfile off;\n  keepalive_requests 1000000000;\n  \
+         server {{ listen 127.0.0.1:{port}; root .; default_type application/json; }}\n}}\n"
+    )
+}
+
+/// JSON as a shop would serve it, numbers and dates included; the last item has a card number or
+/// something of the same length.
+fn page(card: Option<[u8; 16]>) -> Vec<u8> {
+    let mut text = String::from("{\"items\":[\n");
+    for item in 0..ITEMS {
+        let cents = item * 37 % 100;
+        text.push_str(&format!(
+            "{{\"id\":{},\"name\":\"Garden chair no. {item}\",\"price\":{}.{cents:02},\
+             \"currency\":\"EUR\",\"stock\":{},\"since\":\"2031-0{}-1{}\",\"rating\":4.{}}},\n",
+            1000 + item * 7,
+            10 + item * 3,
+            item * 13 % 50,
+            1 + item % 9,
+            item % 10,
+            item % 10,
+        ));
+    }
+    let mut bytes = text.into_bytes();
+    bytes.extend_from_slice(b"{\"paid_with\":\"");
+    bytes.extend_from_slice(&card.unwrap_or(*b"bank transfer---"));
+    bytes.extend_from_slice(b"\"}\n]}\n");
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_read_unless_there_were_errors() {
+        let said = "  2 threads\nRequests/sec:  31850.65\nTransfer/sec:     10.1MB\n";
+        assert_eq!(rate_of(said).unwrap(), 31_850.65);
+        assert!(rate_of(&format!("  Socket errors: connect 0, read 3\n{said}")).is_err());
+        assert!(rate_of(&format!("  Non-2xx or 3xx responses: 12\n{said}")).is_err());
+        assert!(rate_of("unable to connect").is_err());
+    }
+
+    #[test]
+    fn the_pages_differ_in_the_card_alone() {
+        let (without, with) = (page(None), page(Some(made_up::card(1))));
+        assert_eq!(without.len(), with.len());
+        assert!((3_800..4_400).contains(&with.len()), "{}", with.len());
+        assert_eq!(without.iter().zip(&with).filter(|(a, b)| a != b).count(), 16);
+    }
+}

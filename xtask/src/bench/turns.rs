@@ -1,0 +1,70 @@
+//! With and without the monitor in turn, so that what drifts on a machine, drifts in both.
+
+use anyhow::Result;
+
+use super::Bench;
+use super::daemon::{Alerts, DEFAULT_POLICY, Daemon};
+use super::numbers::{median, range};
+
+/// One quantity, round for round.
+#[derive(Debug, Clone, Default)]
+pub struct Turns {
+    with: Vec<f64>,
+    without: Vec<f64>,
+}
+
+/// Measures `N` quantities under the default policy and without a monitor, in so many rounds; which
+/// of the two comes first alternates.
+pub fn take<const N: usize>(
+    bench: &Bench,
+    rounds: usize,
+    mut measure: impl FnMut(Option<&Daemon>) -> Result<[f64; N]>,
+) -> Result<[Turns; N]> {
+    let mut turns: [Turns; N] = std::array::from_fn(|_| Turns::default());
+    for round in 0..rounds {
+        for monitored in [round % 2 == 1, round % 2 == 0] {
+            let daemon = monitored
+                .then(|| Daemon::start(bench, DEFAULT_POLICY, Alerts::File))
+                .transpose()?;
+            let figures = measure(daemon.as_ref())?;
+            if let Some(daemon) = daemon {
+                daemon.stop()?;
+            }
+            for (turns, figure) in turns.iter_mut().zip(figures) {
+                let side = if monitored { &mut turns.with } else { &mut turns.without };
+                side.push(figure);
+            }
+        }
+    }
+    Ok(turns)
+}
+
+impl Turns {
+    /// The median without and the one with the monitor.
+    pub fn medians(&self) -> (f64, f64) {
+        (median(&self.without), median(&self.with))
+    }
+
+    /// Range of what `of` makes of each round's figure without and with the monitor.
+    pub fn range_of(&self, of: impl Fn(f64, f64) -> f64) -> (f64, f64) {
+        let each: Vec<f64> = self
+            .without
+            .iter()
+            .zip(&self.with)
+            .map(|(&without, &with)| of(without, with))
+            .collect();
+        range(&each)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_are_compared_each_with_itself() {
+        let turns = Turns { without: vec![100.0, 200.0, 400.0], with: vec![90.0, 190.0, 400.0] };
+        assert_eq!(turns.medians(), (200.0, 190.0));
+        assert_eq!(turns.range_of(|without, with| with / without), (0.9, 1.0));
+    }
+}
