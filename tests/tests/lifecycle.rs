@@ -194,6 +194,48 @@ fn an_alert_file_in_a_directory_that_is_not_there_ends_with_73() {
 }
 
 #[test]
+fn a_runtime_directory_that_cannot_be_made_ends_with_73() {
+    needs!();
+    let mut command = Command::new(binary());
+    let (code, said) = refused(command.args(["run", "--runtime-dir", "/proc/egress-monitor"]));
+    assert_eq!(code, 73, "{said}");
+    assert!(said.contains("/proc/egress-monitor"), "{said}");
+    assert!(said.contains("choose another --runtime-dir"), "{said}");
+}
+
+#[test]
+fn a_key_that_is_none_ends_with_78_and_is_left_alone() {
+    needs!();
+    let start = Start::new();
+    let key = start.dir().join("state/fingerprint.key");
+    std::fs::create_dir(start.dir().join("state")).expect("a directory");
+    std::fs::write(&key, "short").expect("a file");
+    let (code, said) = refused(&mut start.command());
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("fingerprint.key is 5 bytes"), "{said}");
+    assert_eq!(std::fs::read(&key).expect("the file is there"), b"short");
+}
+
+#[test]
+fn an_alert_file_that_cannot_be_opened_anew_goes_on_as_it_was() {
+    needs!();
+    let start = Start::new();
+    let (before, after) = (start.dir().join("log"), start.dir().join("log.moved"));
+    std::fs::create_dir(&before).expect("a directory");
+    let start = start.alerts(&before.join("alerts.jsonl").display().to_string());
+    let (mut monitor, receiver) = (start.run(), Receiver::tcp(V4));
+    std::fs::rename(&before, &after).expect("both are in one directory");
+    monitor.signal(Signal::SIGHUP);
+    let sender = send_a_card(&monitor, &receiver);
+    monitor.wait_said("alert file cannot be opened anew; the old one goes on");
+    wait_for("the alert in the old file", || {
+        let text = std::fs::read_to_string(after.join("alerts.jsonl")).ok()?;
+        let alerts = support::alert::parse(&text);
+        alerts.iter().any(|alert| alert.pid() == sender.pid()).then_some(())
+    });
+}
+
+#[test]
 fn alerts_to_standard_output_are_json_lines() {
     needs!();
     let start = Start::new().alerts("-");

@@ -88,6 +88,13 @@ fn send_on_a_udp_socket_that_is_connected() {
 }
 
 #[test]
+fn a_datagram_to_another_than_the_peer_is_told_with_its_own_destination() {
+    needs!("python3");
+    let code = "s = udp(); s.connect((HOST, 9)); s.sendto(D[0], TO)";
+    check(code, &Receiver::udp(V4), whole);
+}
+
+#[test]
 fn sendto_over_udp_and_ipv6() {
     needs!("python3");
     check("udp().sendto(D[0], TO)", &Receiver::udp(V6), whole);
