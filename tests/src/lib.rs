@@ -6,6 +6,7 @@
 //! of processes that it started.
 
 pub mod alert;
+pub mod cgroup;
 pub mod data;
 pub mod monitor;
 pub mod net;

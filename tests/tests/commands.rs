@@ -1,6 +1,6 @@
 //! The command line: help, version, completions, wrong arguments, and the demo.
 
-use support::monitor::run;
+use support::monitor::{binary, run};
 use support::needs;
 
 /// Every command there is, as the help lists them.
@@ -83,13 +83,16 @@ fn a_log_level_that_is_none_is_refused() {
 }
 
 #[test]
-fn the_demo_shows_an_alert_and_a_kill() {
+fn the_demo_shows_an_alert_and_a_kill_and_leaves_nothing_behind() {
     needs!();
-    let output = run(&["demo"]);
+    let dir = tempfile::TempDir::new().expect("a temporary directory");
+    let mut demo = std::process::Command::new(binary());
+    let output = demo.arg("demo").env("TMPDIR", dir.path()).output().expect("the binary runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{text}\n{said}");
     for part in ["CREDIT_CARD", "US_SSN", "alerted", "killed", "µs", "bytes"] {
         assert!(text.contains(part), "no {part:?} in:\n{text}");
     }
+    assert_eq!(std::fs::read_dir(dir.path()).expect("it is there").count(), 0);
 }

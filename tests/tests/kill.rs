@@ -120,6 +120,28 @@ fn a_dry_run_kills_nobody_and_says_whom_it_would_have() {
     assert_eq!(monitor.status()["daemon"]["kills"], 0);
 }
 
+#[test]
+fn a_threshold_kills_at_the_finding_that_reaches_it() {
+    needs!("python3");
+    let receiver = Receiver::tcp(V4);
+    let threshold = "threshold = { distinct = 3, within = \"60s\" }\n";
+    let monitor = Monitor::under(&(kill_rule(&receiver) + threshold));
+    let code = "s = tcp()\nwhile True: s.sendall(take()); say('sent')";
+    let mut sender = Running::start(&mut python(code, receiver.address, &[""]));
+    let mut cards: Vec<String> = (0..3).map(|_| monitor.data.card()).collect();
+    cards.insert(1, cards[0].clone());
+    let third = cards.pop().expect("there are four");
+    for card in cards {
+        sender.say(&hex(&format!("card {card}\n")));
+        assert_eq!(sender.line(), "sent");
+        assert!(monitor.of(sender.pid()).is_empty());
+    }
+    assert_eq!(sender.ended(), None);
+    sender.say(&hex(&format!("card {third}\n")));
+    assert_eq!(sender.wait().signal(), Some(Signal::SIGKILL as i32));
+    assert_eq!(outcome_of(&monitor, sender.pid()).text("/outcome"), "killed");
+}
+
 /// It ends by itself right after its send: whether the signal still meets it is a race, and the
 /// alert says truly which it was.
 #[test]

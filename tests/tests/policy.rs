@@ -5,6 +5,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output};
 
 use nix::sys::signal::Signal;
+use support::cgroup::Cgroup;
 use support::monitor::run;
 use support::net::{V4, V6};
 use support::program::with_data;
@@ -119,6 +120,29 @@ fn processes_by_executable_and_uid_and_transports() {
     sender.finish();
     let _ = std::fs::remove_file(&copy);
     assert_eq!(rules_of(&monitor.of(sender.pid())), ["users", "tcp"]);
+}
+
+#[test]
+fn processes_by_cgroup_and_unit() {
+    needs!("sh");
+    let unit = format!("egress-monitor-policy-{}.service", std::process::id());
+    let Some(cgroup) = Cgroup::make(&unit) else { support::skip!("no cgroup v2 to write to") };
+    let rules = [
+        rule("unit", &format!("process = {{ unit = [\"{unit}\"] }}")),
+        rule("units", "process = { unit = [\"egress-monitor-policy-*.service\"] }"),
+        rule("cgroup", &format!("process = {{ cgroup = [\"/**/{unit}\"] }}")),
+        rule("other-unit", "process = { unit = [\"nginx.service\"] }"),
+        rule("other-cgroup", "process = { cgroup = [\"/system.slice/nginx.service\"] }"),
+    ];
+    let (monitor, receiver) = (Monitor::under(&rules.concat()), Receiver::tcp(V4));
+    let mut shell = Command::new("sh");
+    let code = "echo $$ >\"$1/cgroup.procs\" && exec \"$2\" once";
+    shell.args(["-c", code, "sh"]).arg(cgroup.path()).arg(SENDER);
+    with_data(&mut shell, receiver.address, &[&format!("card {}", monitor.data.card())]);
+    let mut sender = Running::start(&mut shell);
+    sender.finish();
+    assert_eq!(rules_of(&monitor.of(sender.pid())), ["unit", "units", "cgroup"]);
+    assert_eq!(rules_met(&monitor, &receiver), Vec::<String>::new());
 }
 
 /// One process sends five cards, the second of them twice.

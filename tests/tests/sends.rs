@@ -1,5 +1,6 @@
 //! Every way to send: calls, buffers, transports, address families, connected and not.
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::process::Command;
 
@@ -84,6 +85,13 @@ fn sendto_on_a_udp_socket_that_is_not_connected() {
 fn send_on_a_udp_socket_that_is_connected() {
     needs!("python3");
     check("s = udp(); s.connect(TO); s.send(D[0])", &Receiver::udp(V4), whole);
+}
+
+#[test]
+fn a_datagram_to_another_than_the_peer_is_told_with_its_own_destination() {
+    needs!("python3");
+    let code = "s = udp(); s.connect((HOST, 9)); s.sendto(D[0], TO)";
+    check(code, &Receiver::udp(V4), whole);
 }
 
 #[test]
@@ -189,7 +197,8 @@ server = socket.create_server(('127.0.0.1', 0)); say(server.getsockname()[1])
 socket, _ = server.accept(); socket.sendall(D[0]); socket.recv(1)";
     let mut server = Running::start(&mut python(code, Receiver::tcp(V4).address, &[text.as_str()]));
     let port: u16 = server.line().parse().expect("the server says its port");
-    let client = std::net::TcpStream::connect((V4, port)).expect("the server listens");
+    let mut client = std::net::TcpStream::connect((V4, port)).expect("the server listens");
+    client.read_exact(&mut vec![0; text.len()]).expect("the server sends");
     let here = client.local_addr().expect("an address");
     monitor.found(server.pid(), "CREDIT_CARD", here);
 }
@@ -224,6 +233,67 @@ os.waitpid(child, 0); say(child)";
     let alert = monitor.found(child, "CREDIT_CARD", receiver.address);
     assert_eq!(alert.number("/process/parent_pid"), u64::from(parent.pid()));
     assert!(monitor.of(parent.pid()).is_empty());
+}
+
+#[test]
+fn a_thread_sends_and_its_process_is_named() {
+    needs!("python3");
+    let code = "
+import threading
+thread = threading.Thread(target=lambda: tcp().sendall(D[0])); thread.start(); thread.join()";
+    check(code, &Receiver::tcp(V4), whole);
+}
+
+/// The socket has no room and refuses the text, which the process tries again until it is taken:
+/// it is found once, because it leaves once.
+#[test]
+fn a_send_that_the_socket_refuses_and_that_is_tried_again_is_found_once() {
+    needs!("python3");
+    let monitor = Monitor::start();
+    let text = format!("card {} end", monitor.data.card());
+    let code = "
+server = socket.create_server((HOST, 0)); client = socket.create_connection(server.getsockname())
+peer, _ = server.accept(); client.setblocking(False); refused = 0
+try:
+    while True: client.send(b'x' * 4096)
+except BlockingIOError: pass
+while True:
+    try: taken = client.send(D[0]); break
+    except BlockingIOError: refused += 1
+    if refused >= 3: peer.recv(1 << 20)
+assert refused >= 3 and taken == len(D[0])";
+    let to = Receiver::tcp(V4).address;
+    let mut sender = Running::start(&mut python(code, to, &[&text]));
+    sender.finish();
+    assert_eq!(monitor.the_alert_of(sender.pid()).entities(), ["CREDIT_CARD"]);
+}
+
+/// The socket takes a part of what it is handed, and the process sends the rest: each value
+/// leaves once and is counted once, wherever it was cut.
+#[test]
+fn values_in_sends_that_the_socket_takes_in_part_are_each_counted_once() {
+    needs!("python3");
+    let monitor = Monitor::start();
+    let lines = 3_000;
+    let code = "
+server = socket.create_server((HOST, 0)); client = socket.create_connection(server.getsockname())
+peer, _ = server.accept(); client.setblocking(False); parts = 0
+client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 20000)
+left = memoryview((D[0].ljust(700, b'-') + bytes([10])) * int(D[1]))
+while left:
+    text = left[:16000]
+    try: taken = client.send(text); parts += taken < len(text); left = left[taken:]
+    except BlockingIOError: peer.recv(30001)
+say(parts)";
+    let text = format!("card {} ", monitor.data.card());
+    let texts = [text.as_str(), &lines.to_string()];
+    let mut sender = Running::start(&mut python(code, Receiver::tcp(V4).address, &texts));
+    let parts: u32 = sender.line().parse().expect("how many sends were taken in part");
+    sender.finish();
+    assert!(parts > 0, "the socket took each send whole: nothing was tested");
+    let alerts = monitor.of(sender.pid());
+    let counted: u64 = alerts.iter().flat_map(Alert::findings).map(|finding| finding.2).sum();
+    assert_eq!(counted, lines, "{parts} sends were taken in part");
 }
 
 /// Two connections, one after the other on the same descriptor, each with half a value.
