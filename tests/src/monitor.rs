@@ -134,7 +134,7 @@ impl Start {
             write_policy(&at("policy.toml"), policy);
             command.arg("--policy").arg(at("policy.toml"));
         }
-        command.args(&self.args).envs(self.environment.iter().cloned());
+        command.args(&self.args);
         command.env_remove("NOTIFY_SOCKET").env_remove("JOURNAL_STREAM");
         command.envs(self.environment.iter().cloned());
         command

@@ -179,7 +179,8 @@ fn ciphertext_raises_nothing() {
 
 /// nginx in a directory of its own.
 struct Nginx {
-    dir: TempDir,
+    /// Removed with it.
+    _dir: TempDir,
     address: SocketAddr,
     master: Running,
 }
@@ -209,7 +210,7 @@ impl Nginx {
         let master = Running::start(&mut nginx);
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         wait_for("nginx", || TcpStream::connect(address).ok());
-        Nginx { dir, address, master }
+        Nginx { _dir: dir, address, master }
     }
 
     fn worker(&self) -> u32 {
@@ -223,7 +224,6 @@ impl Drop for Nginx {
         // Its worker goes with it, which SIGKILL would not bring about.
         self.master.signal(nix::sys::signal::Signal::SIGTERM);
         self.master.wait();
-        let _ = self.dir.path();
     }
 }
 
