@@ -23,7 +23,7 @@ use monitor_ebpf::prefilter::BASE;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use payload::{Payload, payload};
+use payload::payload;
 
 static PREFILTER: LazyLock<Prefilter> = LazyLock::new(|| Prefilter::new().unwrap());
 

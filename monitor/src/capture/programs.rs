@@ -2,6 +2,7 @@
 //! detached when [`Programs`] is dropped or the daemon dies, because the kernel closes its links.
 
 use std::fs::File;
+use std::thread::ScopedJoinHandle;
 
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::{
@@ -216,10 +217,10 @@ impl Programs {
                         .map_err(|error| refusal(hook, error))
                 }));
             }
-            let joined = loads.into_iter().map(|load| load.join());
-            joined
-                .map(|load| load.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
+            let join = |load: ScopedJoinHandle<'_, _>| {
+                load.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            loads.into_iter().try_for_each(join)
         })
     }
 
