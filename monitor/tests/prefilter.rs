@@ -8,10 +8,12 @@ mod payload;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, LazyLock};
 
-use egress_monitor::capture::prefilter::Prefilter;
+use egress_monitor::capture::{self, prefilter::Prefilter, programs::LoadOptions};
 use egress_monitor::detect::Key;
 use egress_monitor::model::{
     Endpoint, Entity, FlowKey, Process, ProcessKey, SampleHead, Tap, Transport,
@@ -20,10 +22,12 @@ use egress_monitor::pipeline::Pipeline;
 use egress_monitor::policy::{Date, Policy};
 use monitor_ebpf::TAIL_BYTES;
 use monitor_ebpf::prefilter::BASE;
+use monitor_ebpf::record::Sample;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
-use payload::{Payload, payload};
+use payload::payload;
 
 static PREFILTER: LazyLock<Prefilter> = LazyLock::new(|| Prefilter::new().unwrap());
 
@@ -102,25 +106,37 @@ impl Stages {
 }
 
 /// Sends of one flow: wherever the stages find something when they see all of it, the prefilter
-/// lets the send through that they find it in. Gives whether anything was found.
+/// lets the send through that they find it in, and they find it in what was let through alone.
+/// Gives whether anything was found.
 fn hold(sends: &[Vec<u8>]) -> Result<bool, TestCaseError> {
-    let (mut stages, mut flow, mut position, mut any) = (Stages::new(), Flow::default(), 0, false);
+    let (mut all, mut some, mut flow) = (Stages::new(), Stages::new(), Flow::default());
+    let (mut there, mut found, mut position) = (Found::new(), Found::new(), 0);
+    let shown: Vec<_> = sends.iter().map(|send| String::from_utf8_lossy(send)).collect();
     for (index, send) in sends.iter().enumerate() {
-        let passed = flow.send(send).is_some();
-        let found = stages.find(position, send);
+        let here = all.find(position, send);
+        let passed = flow.send(send);
+        if let Some(before) = &passed {
+            let record = [before.as_slice(), send].concat();
+            found.extend(some.find(position - before.len(), &record));
+        }
         position += send.len();
-        any |= !found.is_empty();
-        let shown: Vec<_> = sends.iter().map(|send| String::from_utf8_lossy(send)).collect();
-        let held = passed || found.is_empty();
-        prop_assert!(held, "send {} was cleared, but {:?} is in {:?}", index, found, shown);
+        let held = passed.is_some() || here.is_empty();
+        prop_assert!(held, "send {} was cleared, but {:?} is in {:?}", index, here, shown);
+        there.extend(here);
     }
-    Ok(any)
+    let lost = there.difference(&found).collect::<Vec<_>>();
+    prop_assert!(lost.is_empty(), "{:?} was let through and not found in {:?}", lost, shown);
+    Ok(!there.is_empty())
 }
 
 #[test]
 fn what_is_found_was_let_through() {
     let (cases, found) = (Cell::new(0), Cell::new(0));
-    let mut runner = TestRunner::new(ProptestConfig::with_cases(4096));
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 4096,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
     let outcome = runner.run(&payload(), |payload| {
         cases.set(cases.get() + 1);
         found.set(found.get() + u32::from(hold(&payload.sends())?));
@@ -195,4 +211,69 @@ proptest! {
             prop_assert!(flow.send(send.as_bytes()).is_none(), "{:?} was handed over", sent);
         }
     }
+}
+
+/// Connects once for each line, which holds a port, and sends in hexadecimal.
+const SENDER: &str = "
+import socket, sys
+for line in sys.stdin:
+    port, *sends = line.split()
+    with socket.create_connection(('127.0.0.1', int(port))) as s:
+        for send in sends:
+            s.sendall(bytes.fromhex(send))
+";
+
+/// Sends flows from another process; gives what `taken` gives of its process after each.
+fn send<T>(flows: &[Vec<Vec<u8>>], mut taken: impl FnMut(u32) -> T) -> Vec<T> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let python = Command::new("python3").args(["-c", SENDER]).stdin(Stdio::piped()).spawn();
+    let mut python = python.expect("python3 is installed");
+    let hex = |send: &Vec<u8>| send.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let mut stdin = python.stdin.take().unwrap();
+    let taken = flows.iter().map(|sends| {
+        let sends: Vec<String> = sends.iter().map(hex).collect();
+        writeln!(stdin, "{port} {}", sends.join(" ")).unwrap();
+        // Its end comes after the last send.
+        std::io::copy(&mut listener.accept().unwrap().0, &mut std::io::sink()).unwrap();
+        taken(python.id())
+    });
+    let taken = taken.collect();
+    drop(stdin);
+    assert!(python.wait().unwrap().success());
+    taken
+}
+
+#[test]
+fn the_kernel_lets_through_what_the_model_does() {
+    let missing = capture::host::capabilities_missing();
+    if !missing.is_empty() {
+        println!("skipped: missing {}", missing.join(", "));
+        return;
+    }
+    let options = LoadOptions { sample_bytes_max: 16 << 10, ring_bytes: 8 << 20, debug: false };
+    let mut armed = capture::arm(options).unwrap();
+    let mut ring = armed.programs.take_samples().unwrap();
+    let mut runner = TestRunner::deterministic();
+    let flows: Vec<_> =
+        (0..500).map(|_| payload().new_tree(&mut runner).unwrap().current().sends()).collect();
+    let seen = send(&flows, |pid| {
+        let mut seen = Vec::new();
+        while let Some(record) = ring.next() {
+            let sample = Sample::parse(&record).unwrap();
+            if sample.head.tgid == pid {
+                seen.push((sample.tail.to_vec(), sample.text.to_vec()));
+            }
+        }
+        seen
+    });
+    let mut cleared = 0;
+    for (sends, seen) in flows.iter().zip(seen) {
+        let mut flow = Flow::default();
+        let passed = sends.iter().filter_map(|send| Some((flow.send(send)?, send.clone())));
+        let passed = passed.collect::<Vec<_>>();
+        cleared += sends.len() - passed.len();
+        assert!(seen == passed, "{seen:?} of {sends:?}, not {passed:?}");
+    }
+    assert!(cleared > 100, "only {cleared} sends were cleared");
 }
