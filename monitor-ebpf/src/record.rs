@@ -17,7 +17,7 @@ pub const FLAG_DESTINATION: u32 = 2;
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SampleHead {
-    /// When the process entered the send: `bpf_ktime_get_boot_ns`.
+    /// When the send was found to be worth a sample, a microsecond or two after the process entered it.
     pub at_ns: u64,
     /// Start of the sending process: `start_boottime` of its group leader.
     pub start_ns: u64,
