@@ -2,7 +2,6 @@
 //! detached when [`Programs`] is dropped or the daemon dies, because the kernel closes its links.
 
 use std::fs::File;
-use std::thread::ScopedJoinHandle;
 
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::{
