@@ -11,7 +11,7 @@ use aya_ebpf::helpers::generated::{
 };
 use monitor_ebpf::{
     CHUNK_BYTES, Counter, SEGMENTS_MAX, TAIL_BYTES,
-    prefilter::{BASE, LOOK_BACK_WORDS, Table, stirs},
+    prefilter::{BASE, LOOK_BACK_WORDS, Table, Wake, digits, run_is_long, stirs, wakes},
     record::{
         FLAG_DESTINATION, FLAG_TAIL, FLOW_HOT, Flow, ProcessId, SAMPLE_HEAD_BYTES, SampleHead,
     },
@@ -471,8 +471,11 @@ extern "C" fn scan_text(slot: u32, first: u32, filled: u32, state: u32) -> u32 {
     let rest = whole % 8;
     if rest != 0 {
         let word = word_at(work, whole / 8) & ((1u64 << (rest * 8)) - 1);
-        if work.scan.state != BASE as u32 || stirs(word) {
-            walk(work, word, whole / 8, rest);
+        if work.scan.state != BASE as u32 {
+            work.scan.state = advance_part(word, work.scan.state, rest);
+        } else if stirs(word) {
+            let before = look_back(work, whole / 8, Wake::All as u32);
+            work.scan.state = advance_part(word, before, rest);
         }
     }
     let state = work.scan.state;
@@ -500,33 +503,78 @@ unsafe extern "C" fn scan_words(index: u32, context: *mut c_void) -> c_long {
                 (&raw const work.scan.quiet).read_volatile(),
             )
         };
-        if state != BASE as u32 || stirs(word) {
-            walk(work, word, at, 8);
-            if work.scan.state as u16 == table.hit {
-                return 1;
+        if state == BASE as u32 {
+            if !stirs(word) {
+                if quiet < LOOK_BACK_WORDS as u32 {
+                    work.scan.quiet = quiet + 1;
+                }
+                continue;
             }
-        } else if quiet < LOOK_BACK_WORDS as u32 {
-            work.scan.quiet = quiet + 1;
+            rouse(slot, at, quiet);
+        } else {
+            work.scan.state = advance(word, state);
+            work.scan.quiet = 0;
+        }
+        if work.scan.state as u16 == table.hit {
+            return 1;
         }
     }
     0
 }
 
-/// Runs the automaton over the first `bytes` of the word at `at`, and before it over the words that
-/// were passed over right before: alone they could move nothing, before this word they may.
+/// Looks at a whole word that stirs while the automaton rests, and wakes it where the word asks for
+/// that. Global for the verifier, as [`scan_text`] is.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn rouse(slot: u32, at: u32, quiet: u32) -> u32 {
+    let Some(work) = work(slot) else { return 0 };
+    let word = word_at(work, at);
+    let previous = if at == 0 { 0 } else { word_at(work, at - 1) };
+    // What follows in the next send may go on with any digit.
+    let asked = if at + 1 >= work.scan.end {
+        Wake::All as u32
+    } else {
+        // Behind the end is what an earlier send left: at worst the automaton walks for nothing.
+        asked(previous, word, word_at(work, at + 1), word_at(work, at + 2))
+    };
+    if asked != Wake::No as u32 {
+        let before = look_back(work, at, asked);
+        work.scan.state = advance(word, before);
+        work.scan.quiet = 0;
+    } else if quiet < LOOK_BACK_WORDS as u32 {
+        work.scan.quiet = quiet + 1;
+    }
+    0
+}
+
+/// [`wakes`] and [`run_is_long`]. Global, likewise.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn asked(previous: u64, word: u64, next: u64, behind: u64) -> u32 {
+    match wakes(previous, word, next) {
+        Wake::Digits if !run_is_long([previous, word, next, behind]) => Wake::No as u32,
+        wake => wake as u32,
+    }
+}
+
+/// Runs the automaton from rest over what is asked for of the words that were passed over right
+/// before the one at `at`: alone they could move nothing, before this word they may.
 #[inline(always)]
-fn walk(work: &mut Work, word: u64, at: u32, bytes: u32) {
-    let mut state = work.scan.state;
-    if state == BASE as u32 {
-        if work.scan.quiet >= 2 && at >= 2 {
-            state = advance(word_at(work, at - 2), state, 8);
-        }
-        if work.scan.quiet >= 1 && at >= 1 {
-            state = advance(word_at(work, at - 1), state, 8);
+fn look_back(work: &Work, at: u32, asked: u32) -> u32 {
+    let mut state = BASE as u32;
+    if work.scan.quiet >= 1 && at >= 1 {
+        let last = word_at(work, at - 1);
+        if asked == Wake::All as u32 || digits(last) != 0 {
+            if work.scan.quiet >= 2 && at >= 2 {
+                let first = word_at(work, at - 2);
+                if asked == Wake::All as u32 || digits(first) != 0 {
+                    state = advance(first, state);
+                }
+            }
+            state = advance(last, state);
         }
     }
-    work.scan.state = advance(word, state, bytes);
-    work.scan.quiet = 0;
+    state
 }
 
 /// A word of tail and text.
@@ -552,11 +600,25 @@ fn opaque(value: u32) -> u32 {
     unsafe { core::ptr::read_volatile(&value) }
 }
 
-/// Moves the automaton over the first `bytes` of a word, all eight of them at most. Gives the
-/// state behind them.
+/// Moves the automaton over a word: the state behind it. The classes of the bytes do not wait for
+/// each other, only the states do.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn advance(word: u64, state: u32, bytes: u32) -> u32 {
+extern "C" fn advance(word: u64, state: u32) -> u32 {
+    let Some(table) = table() else { return HIT };
+    let mut state = state;
+    let mut at = 0;
+    while at < 64 {
+        state = next(table, state, (word >> at) as u8);
+        at += 8;
+    }
+    state
+}
+
+/// Moves the automaton over the first `bytes` of the last word of a text.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn advance_part(word: u64, state: u32, bytes: u32) -> u32 {
     let Some(table) = table() else { return HIT };
     let mut state = state;
     let mut word = word;

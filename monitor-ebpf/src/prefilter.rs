@@ -30,27 +30,160 @@ pub struct Table {
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
+const TOPS: u64 = ONES * 0x80;
 
-/// Whether a word of eight bytes holds a byte that can move the automaton out of [`BASE`]: a
-/// digit, `@`, `%`, `\` or `+`. The order of the bytes does not matter.
+/// The top bit of each byte that is ASCII and from `first` to `last`.
 #[inline(always)]
-pub const fn stirs(word: u64) -> bool {
-    let low = word & (ONES * 0x7f);
-    // Each of these has the top bit of a byte set where that byte is at least '0', and beyond '9'.
-    let from_0 = low + ONES * (0x80 - b'0' as u64);
-    let beyond_9 = low + ONES * (0x80 - b'9' as u64 - 1);
+const fn between(word: u64, first: u8, last: u8) -> u64 {
+    let low = word & !TOPS;
+    let from_first = low + ONES * (0x80 - first as u64);
+    let beyond_last = low + ONES * (0x7f - last as u64);
+    from_first & !beyond_last & !word & TOPS
+}
+
+/// The top bit of each byte that is a digit.
+#[inline(always)]
+pub const fn digits(word: u64) -> u64 {
+    between(word, b'0', b'9')
+}
+
+/// The word that begins `n` bytes before one, of which the previous is known.
+#[inline(always)]
+const fn before(word: u64, previous: u64, n: u32) -> u64 {
+    word << (8 * n) | previous >> (64 - 8 * n)
+}
+
+/// Whether a word of eight bytes holds `@`, `%`, `\\` or `+`.
+#[inline(always)]
+const fn marks(word: u64) -> bool {
+    let low = word & !TOPS;
     // Each of these has the top bit of a byte clear only where that byte is the one asked for.
     let at = (low ^ (ONES * b'@' as u64)) + ONES * 0x7f;
     let percent = (low ^ (ONES * b'%' as u64)) + ONES * 0x7f;
     let backslash = (low ^ (ONES * b'\\' as u64)) + ONES * 0x7f;
     let plus = (low ^ (ONES * b'+' as u64)) + ONES * 0x7f;
-    let found = (from_0 & !beyond_9) | !(at & percent & backslash & plus);
-    found & !word & (ONES * 0x80) != 0
+    !(at & percent & backslash & plus) & !word & TOPS != 0
+}
+
+/// Whether a word holds a byte that can move the automaton out of [`BASE`] to where it matters: a
+/// digit, `@`, `%`, `\\` or `+`. The order of the bytes does not matter.
+#[inline(always)]
+pub const fn stirs(word: u64) -> bool {
+    digits(word) != 0 || marks(word)
+}
+
+/// What a word that stirs asks for where the automaton is in [`BASE`].
+#[repr(u32)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// Nothing: its digits are too few to begin anything.
+    No = 0,
+    /// To be walked, and the words before it that have digits too, where [`run_is_long`] says so of
+    /// it, the word before it and the two behind it.
+    Digits = 1,
+    /// To be walked with [`LOOK_BACK_WORDS`] before it.
+    All = 2,
+}
+
+/// Digits of two neighbouring words that a finding in plain digits has at least. The least dense
+/// are a card with a separator behind each digit, which has eight somewhere, and a US_SSN with its
+/// dashes over three words, which has seven.
+const DIGITS_MIN: u64 = 7;
+
+/// Bytes that a finding in plain digits takes at least one after the other, all of them digits or
+/// separators: a US_SSN with its dashes.
+const RUN_BYTES_MIN: u32 = 11;
+/// Or digits alone: an undashed US_SSN.
+const RUN_DIGITS_MIN: u32 = 9;
+
+/// A bit for each byte of a word of which the top bit is set, the first byte's the lowest.
+#[inline(always)]
+const fn bits(found: u64) -> u64 {
+    (found >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+/// Whether so many bits in a row are set.
+#[inline(always)]
+const fn runs(bits: u64, at_least: u32) -> bool {
+    // After these, a bit is set that begins a run of 8.
+    let mut run = bits & (bits >> 1);
+    run &= run >> 2;
+    run &= run >> 4;
+    run & (run >> (at_least - 8)) != 0
+}
+
+/// Whether four neighbouring words hold a run of digits and separators as long as a finding in plain
+/// digits takes. A word that has the digits for one and is in no such run is a date, a time, a price.
+#[inline(always)]
+pub const fn run_is_long(words: [u64; 4]) -> bool {
+    let (mut all, mut digit, mut at) = (0, 0, 0);
+    while at < 4 {
+        let word = words[at];
+        let found = digits(word);
+        // Space, and plus to dot: comma is no separator, but does no harm here.
+        let separators = between(word, b'+', b'.') | between(word, b' ', b' ');
+        digit |= bits(found) << (8 * at);
+        all |= bits(found | separators) << (8 * at);
+        at += 1;
+    }
+    runs(all, RUN_BYTES_MIN) || runs(digit, RUN_DIGITS_MIN)
+}
+
+/// What a word asks for that is followed by a whole `next`. It wakes the automaton for each shape
+/// that may begin here:
+///
+/// - with a mark in it, at once,
+/// - cards and undashed or dashed social security numbers by how many digits they have,
+/// - an IBAN by a capital before two digits, or the line end that a chunk boundary puts there,
+/// - digits before such a boundary, or beside a separator that is not ASCII.
+#[inline(always)]
+pub const fn wakes(previous: u64, word: u64, next: u64) -> Wake {
+    if marks(word) {
+        return Wake::All;
+    }
+    let found = digits(word);
+    if found == 0 {
+        return Wake::No;
+    }
+    if (word | next) & TOPS != 0 {
+        return Wake::All;
+    }
+    let (returns, next_returns) = (between(word, b'\r', b'\r'), between(next, b'\r', b'\r'));
+    if returns | next_returns != 0 {
+        // A chunk boundary behind a digit, or behind a separator behind one.
+        let digit = returns >> 8 | next_returns << 56 | returns >> 16 | next_returns << 48;
+        if found & digit != 0 {
+            return Wake::All;
+        }
+    }
+    let pair = found & before(found, digits(previous), 1);
+    if pair != 0 {
+        let lead = before(word, previous, 2);
+        if pair & (between(lead, b'A', b'Z') | between(lead, b'\n', b'\n')) != 0 {
+            return Wake::All;
+        }
+    }
+    let count = ((found >> 7) + (digits(next) >> 7)).wrapping_mul(ONES) >> 56;
+    if count >= DIGITS_MIN { Wake::Digits } else { Wake::No }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_byte_has_its_bit_and_runs_are_counted() {
+        for place in 0..8 {
+            assert_eq!(bits(0x80 << (8 * place)), 1 << place);
+        }
+        for bytes in 8..14 {
+            let run = (1u64 << bytes) - 1;
+            for at in 0..20 {
+                assert_eq!(runs(run << at, 11), bytes >= 11, "{bytes} at {at}");
+                assert_eq!(runs(run << at, 9), bytes >= 9, "{bytes} at {at}");
+            }
+        }
+    }
 
     #[test]
     fn exactly_the_stirring_bytes_stir_at_every_place() {

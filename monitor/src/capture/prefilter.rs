@@ -6,7 +6,7 @@
 
 use monitor_ebpf::{
     TABLE_ENTRIES, TAIL_BYTES,
-    prefilter::{BASE, LOOK_BACK_WORDS, stirs},
+    prefilter::{BASE, LOOK_BACK_WORDS, Wake, digits, run_is_long, stirs, wakes},
 };
 use regex_automata::{
     Anchored, MatchKind,
@@ -191,25 +191,45 @@ impl Prefilter {
         let kept = before.len().min(TAIL_BYTES);
         tail[TAIL_BYTES - kept..].copy_from_slice(&before[before.len() - kept..]);
         let joined = [&tail[..], text].concat();
+        let word = |at: usize| -> u64 {
+            let bytes = joined.get(at..joined.len().min(at + 8)).unwrap_or_default();
+            let mut padded = [0u8; 8];
+            padded[..bytes.len()].copy_from_slice(bytes);
+            u64::from_le_bytes(padded)
+        };
         let mut state = state;
         let mut quiet = LOOK_BACK_WORDS;
         let mut at = TAIL_BYTES;
         while at < joined.len() {
             let end = joined.len().min(at + 8);
-            let mut padded = [0u8; 8];
-            padded[..end - at].copy_from_slice(&joined[at..end]);
-            if state != BASE || stirs(u64::from_le_bytes(padded)) {
-                if state == BASE {
-                    state = self.advance(state, &joined[at - 8 * quiet..at]);
-                }
-                state = self.advance(state, &joined[at..end]);
-                if state == self.hit {
-                    return (true, state);
-                }
-                quiet = 0;
-            } else if quiet < LOOK_BACK_WORDS {
-                quiet += 1;
+            if state == BASE {
+                let near = |bytes: isize| word(at.saturating_add_signed(bytes));
+                let wake = match at + 16 <= joined.len() {
+                    _ if !stirs(word(at)) => Wake::No,
+                    true => match wakes(word(at - 8), word(at), word(at + 8)) {
+                        Wake::Digits if !run_is_long([-8, 0, 8, 16].map(near)) => Wake::No,
+                        wake => wake,
+                    },
+                    // What follows in the next send may go on with any digit.
+                    false => Wake::All,
+                };
+                let has_digits = |back: &usize| digits(word(at - 8 * back)) != 0;
+                let back = match wake {
+                    Wake::No => {
+                        quiet = (quiet + 1).min(LOOK_BACK_WORDS);
+                        at = end;
+                        continue;
+                    }
+                    Wake::Digits => (1..=quiet).take_while(has_digits).count(),
+                    Wake::All => quiet,
+                };
+                state = self.advance(state, &joined[at - 8 * back..at]);
             }
+            state = self.advance(state, &joined[at..end]);
+            if state == self.hit {
+                return (true, state);
+            }
+            quiet = 0;
             at = end;
         }
         let end = self.next[usize::from(state.wrapping_add(self.end_class))];
@@ -314,6 +334,24 @@ mod tests {
             "{\"a\":12345678,\"b\":\"3e25960a-79db\"}",
         ] {
             check(text, false);
+        }
+    }
+
+    #[test]
+    fn a_card_with_any_separators_passes_wherever_it_stands_and_is_cut() {
+        let prefilter = &*PREFILTER;
+        for separators in 0..1 << 12 {
+            let digit =
+                |at: usize| if at > 0 && separators >> (at - 1) & 1 == 1 { "-1" } else { "1" };
+            let card: String = (0..13).map(digit).collect();
+            for lead in 0..8 {
+                let text = [&"xxxxxxxx "[8 - lead..], &card, " and"].concat().into_bytes();
+                assert!(prefilter.passes(&text), "{card} at {lead}");
+                let cut = lead + 1 + separators % card.len();
+                let (first, state) = prefilter.scan(BASE, b"", &text[..cut]);
+                let (second, _) = prefilter.scan(state, &text[..cut], &text[cut..]);
+                assert!(first || second, "{card} at {lead}, cut at {cut}");
+            }
         }
     }
 
