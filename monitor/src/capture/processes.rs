@@ -1,6 +1,7 @@
 //! Who a process is: what the kernel noted at its exec or fork, completed from `/proc` while it
 //! lives. A process that is gone keeps what the kernel noted; what nobody knows stays empty.
 
+use std::io::Read as _;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -81,7 +82,8 @@ impl Processes {
         let noted_exe =
             || noted.map(|noted| text(&noted.exe, noted.exe_bytes, "")).unwrap_or_default();
         let noted_args = noted.filter(|noted| noted.args_bytes != 0);
-        let cgroup = alive.as_ref().and_then(Proc::cgroup);
+        let cgroups = alive.as_ref().and_then(Proc::cgroups).unwrap_or_default();
+        let cgroup = in_hierarchy(&cgroups, "").map(str::to_owned);
         let cgroup = cgroup.unwrap_or_else(|| self.cgroup(head.cgroup_id));
         Process {
             key,
@@ -96,7 +98,8 @@ impl Processes {
             },
             comm: text(&head.comm, head.comm.len() as u32, ""),
             uid: head.uid,
-            unit: unit(&cgroup).or_else(|| unit(&alive.as_ref()?.systemd_cgroup()?)),
+            // On hosts with both hierarchies, systemd may use the older one.
+            unit: unit(&cgroup).or_else(|| unit(in_hierarchy(&cgroups, "name=systemd")?)),
             cgroup,
         }
     }
@@ -156,7 +159,7 @@ struct Proc {
 
 impl Proc {
     fn open(key: ProcessKey, ticks_per_s: u64) -> Option<Proc> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", key.pid)).ok()?;
+        let stat = read(&format!("/proc/{}/stat", key.pid))?;
         // The name stands in parentheses and may hold any byte.
         let stat = stat.rsplit_once(')')?.1.to_owned();
         let started: u64 = stat.split_ascii_whitespace().nth(19)?.parse().ok()?;
@@ -174,19 +177,25 @@ impl Proc {
         let bytes = std::fs::read(format!("/proc/{}/cmdline", self.pid)).ok()?;
         Some(text(&bytes, bytes.len() as u32, " "))
     }
-    fn cgroup_line(&self, prefix: &str) -> Option<String> {
-        let lines = std::fs::read_to_string(format!("/proc/{}/cgroup", self.pid)).ok()?;
-        lines
-            .lines()
-            .find_map(|line| line.split_once(':')?.1.strip_prefix(prefix).map(str::to_owned))
+    fn cgroups(&self) -> Option<String> {
+        read(&format!("/proc/{}/cgroup", self.pid))
     }
-    fn cgroup(&self) -> Option<String> {
-        self.cgroup_line(":")
-    }
-    /// On hosts with both hierarchies, systemd may use the older one.
-    fn systemd_cgroup(&self) -> Option<String> {
-        self.cgroup_line("name=systemd:")
-    }
+}
+
+/// The path of a process in a hierarchy, out of its `/proc/PID/cgroup`: cgroups(7).
+fn in_hierarchy<'a>(cgroups: &'a str, controllers: &str) -> Option<&'a str> {
+    cgroups
+        .lines()
+        .filter_map(|line| line.split_once(':')?.1.split_once(':'))
+        .find_map(|(listed, path)| (listed == controllers).then_some(path))
+}
+
+/// A small file of `/proc`, in as few calls as it takes: a process that is to die goes on meanwhile.
+fn read(path: &str) -> Option<String> {
+    let mut text = String::with_capacity(4096);
+    let mut file = std::fs::File::open(path).ok()?;
+    file.read_to_string(&mut text).ok()?;
+    Some(text)
 }
 
 #[cfg(test)]

@@ -74,6 +74,7 @@ pub struct RunArgs {
 /// An [`Exit`] with its code, or what the runtime says.
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
+    host::share_one_heap();
     log::start(&args.log, args.kernel_log)?;
     log::hide_what_panics_say();
     let policy = read_policy(args.policy.as_deref())?;
@@ -100,6 +101,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         tracing::warn!("the daemon keeps rights that it does not need: {error}");
     }
     host::return_free_memory();
+    host::ask_for_short_turns();
     let sink = Sink::start(target, file, settings.alerts_queue_max as usize)
         .context("cannot start the writer of alerts")?;
     let options = Options {
