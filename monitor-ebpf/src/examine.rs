@@ -27,8 +27,14 @@ use crate::{
 const WORDS: u32 = ((TAIL_BYTES + CHUNK_BYTES) / 8) as u32;
 /// Words that one call of the scan's loop looks at.
 const WORDS_PER_CALL: u32 = 16;
-/// Steps that gather a send: a segment takes one, and one more for each chunk it fills.
-const STEPS_MAX: u32 = SEGMENTS_MAX + 1 + 2 * (monitor_ebpf::SAMPLE_BYTES_MAX / CHUNK_BYTES) as u32;
+/// Steps that gather a send: a segment takes one, one more for each chunk it fills, and one more
+/// for each page where one is not there.
+const STEPS_MAX: u32 = SEGMENTS_MAX
+    + 1
+    + 2 * (monitor_ebpf::SAMPLE_BYTES_MAX / CHUNK_BYTES) as u32
+    + 2 * (monitor_ebpf::SAMPLE_BYTES_MAX as u64 / PAGE_BYTES) as u32;
+/// The smallest page of any host: what is readable at one byte is to the end of it.
+const PAGE_BYTES: u64 = 4096;
 
 /// One CPU's work area. `head`, `tail` and `text` lie as a record does.
 #[repr(C)]
@@ -51,6 +57,8 @@ pub struct Work {
     over_max: u64,
     /// Bytes that could not be read.
     unreadable: u64,
+    /// Of those, the ones that directly follow what is in `text`.
+    hole: u64,
     /// Bytes that were cleared or handed over.
     examined: u64,
     /// Bytes lost because the ring was full.
@@ -123,13 +131,14 @@ fn identify(head: &mut SampleHead) {
     }
 }
 
-/// Takes the destination that a call names, where the socket is not connected. TCP does not look
-/// at it.
+/// Takes the destination that a call names, where the socket is not connected. Once it is, TCP does
+/// not look at the name; before, it opens the connection with what is sent (RFC 7413).
 #[inline(always)]
 pub fn name_destination(slot: u32, address: u64) {
     let Some(work) = work(slot) else { return };
     let head = &mut work.head;
-    if address == 0 || head.protocol == IPPROTO_TCP {
+    let connected = head.flags & FLAG_DESTINATION != 0;
+    if address == 0 || (connected && head.protocol == IPPROTO_TCP) {
         return;
     }
     // struct sockaddr_in and sockaddr_in6, include/uapi/linux/in.h and in6.h: family, port, then
@@ -193,6 +202,7 @@ fn run(slot: u32) {
         work.budget = kernel::sample_bytes_max();
         work.over_max = 0;
         work.unreadable = 0;
+        work.hole = 0;
         work.examined = 0;
         work.ring_full = 0;
     }
@@ -244,7 +254,7 @@ unsafe extern "C" fn step(_index: u32, context: *mut c_void) -> c_long {
         copy(work);
     }
     let ended = work.left == 0 && work.segments == 0;
-    if ended || (work.filled >= CHUNK_BYTES as u32 && work.budget != 0) {
+    if ended || work.hole != 0 || (work.filled >= CHUNK_BYTES as u32 && work.budget != 0) {
         work.done = ended as u32;
         flush(slot);
     }
@@ -265,29 +275,52 @@ fn copy(work: &mut Work) {
     if work.budget < take {
         take = work.budget;
     }
-    // The verifier forgets that `take` is below a chunk once it is spilled: say it again.
-    if take == 0 || take > CHUNK_BYTES as u32 {
+    if read_text(work, take) {
         return;
     }
-    // SAFETY: `filled` and `take` are both at most a chunk and `text` is two; the helper refuses a
+    // A page of it is not there: not mapped, or mapped and not read from disk yet. Page by page,
+    // what is there is examined; what is not is a hole, and nothing behind it joins.
+    let page = (PAGE_BYTES - (work.base & (PAGE_BYTES - 1))) as u32;
+    if take > page && read_text(work, page) {
+        return;
+    }
+    let mut hole = page;
+    if work.left < hole as u64 {
+        hole = work.left as u32;
+    }
+    work.hole += hole as u64;
+    work.unreadable += hole as u64;
+    work.base += hole as u64;
+    work.left -= hole as u64;
+    work.budget -= if work.budget < hole { work.budget } else { hole };
+}
+
+/// Reads so many bytes behind what is in `text`; `false` where they are not all readable.
+#[inline(always)]
+fn read_text(work: &mut Work, bytes: u32) -> bool {
+    let filled = opaque(work.filled);
+    let bytes = opaque(bytes);
+    // The verifier forgets these bounds once the values are spilled: say them again.
+    if filled >= CHUNK_BYTES as u32 || bytes == 0 || bytes > CHUNK_BYTES as u32 {
+        return false;
+    }
+    // SAFETY: `filled` and `bytes` are both at most a chunk and `text` is two; the helper refuses a
     // source that is not readable.
     let failed = unsafe {
         bpf_probe_read_user(
             work.text.as_mut_ptr().add(filled as usize).cast(),
-            take,
+            bytes,
             work.base as *const c_void,
         )
     };
     if failed != 0 {
-        // What was filled so far is followed by a hole: nothing behind it joins.
-        work.unreadable += work.left;
-        work.left = 0;
-        return;
+        return false;
     }
-    work.filled = filled + take;
-    work.base += take as u64;
-    work.left -= take as u64;
-    work.budget -= take;
+    work.filled = filled + bytes;
+    work.base += bytes as u64;
+    work.left -= bytes as u64;
+    work.budget -= bytes;
+    true
 }
 
 /// Passes the chunk through the prefilter and hands it over where it may hold a finding.
@@ -330,8 +363,10 @@ extern "C" fn flush(slot: u32) -> u32 {
         flow.examined_bytes += filled as u64;
         count(Counter::BytesCleared, filled as u64);
     }
-    work.head.position = if stream { work.head.position.wrapping_add(filled) } else { 0 };
+    let passed = filled.wrapping_add(work.hole as u32);
+    work.head.position = if stream { work.head.position.wrapping_add(passed) } else { 0 };
     work.filled = 0;
+    work.hole = 0;
     0
 }
 
@@ -393,7 +428,7 @@ fn hand_over(work: &mut Work, pending: u32, filled: u32) {
     identify(head);
     head.text_bytes = filled;
     head.tail_bytes = pending;
-    head.omitted_bytes = if work.done != 0 { work.over_max + work.unreadable } else { 0 };
+    head.omitted_bytes = work.hole + if work.done != 0 { work.over_max } else { 0 };
     let filled = filled as usize & (2 * CHUNK_BYTES - 1);
     let submitted = if pending != 0 {
         head.flags |= FLAG_TAIL;

@@ -113,6 +113,8 @@ counters! {
     FlowsFull = "flows_full",
     /// Bytes of payload that left through the packet gate.
     BytesSent = "bytes_sent",
+    /// Of those, bytes on sockets of which no process is known: accepted, and not seen at a tap yet.
+    BytesUnattributed = "bytes_sent_unattributed",
     /// Bytes of payload that the packet gate dropped.
     BytesDropped = "bytes_dropped",
     /// Program starts followed.

@@ -357,3 +357,17 @@ fn a_full_disk_costs_alerts_that_are_counted_until_there_is_room_again() {
     let summary = monitor.stop();
     assert!(summary.contains(&format!("{written} alerts written, {lost} lost")), "{summary}");
 }
+
+#[test]
+fn a_card_before_a_page_that_is_not_there_yet_is_found() {
+    needs!("python3");
+    let _alone = alone();
+    let (monitor, receiver) = (Monitor::start(), Receiver::tcp(V4));
+    let text = format!("card {} end", monitor.data.card());
+    let code = "
+import mmap
+big = mmap.mmap(-1, 1 << 16); big[:len(D[0])] = D[0]; tcp().sendall(big)";
+    let mut sender = Running::start(&mut python(code, receiver.address, &[&text]));
+    sender.finish();
+    monitor.found(sender.pid(), "CREDIT_CARD", receiver.address);
+}

@@ -361,3 +361,12 @@ fn a_log_writer_raises_nothing() {
     assert!(monitor.of(shell.pid()).is_empty());
     assert_eq!(monitor.coverage(shell.pid()), None);
 }
+
+/// The first text of a connection that is opened by it (RFC 7413).
+#[test]
+fn a_text_that_opens_its_connection_is_told_with_its_destination() {
+    needs!("python3");
+    let code = "
+s = socket.socket(FAMILY); s.sendto(D[0], socket.MSG_FASTOPEN, TO)";
+    check(code, &Receiver::tcp(V4), whole);
+}

@@ -6,12 +6,13 @@ use core::ffi::c_void;
 
 use aya_ebpf::{
     EbpfContext as _,
-    helpers::generated::{bpf_get_socket_cookie, bpf_sock_from_file},
+    helpers::generated::{bpf_get_current_pid_tgid, bpf_get_socket_cookie, bpf_sock_from_file},
     macros::{cgroup_sock, sock_ops},
     programs::{SockContext, SockOpsContext},
 };
 
-use crate::kernel::socket_sk;
+use crate::account::flow;
+use crate::kernel::{Current, socket_sk};
 
 /// `BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB`, include/uapi/linux/bpf.h.
 const PASSIVE_ESTABLISHED: u32 = 5;
@@ -20,7 +21,14 @@ const PASSIVE_ESTABLISHED: u32 = 5;
 #[cgroup_sock(sock_create)]
 pub fn cookie_create(context: SockContext) -> i32 {
     // SAFETY: the context is this program's own.
-    unsafe { bpf_get_socket_cookie(context.as_ptr()) };
+    let cookie = unsafe { bpf_get_socket_cookie(context.as_ptr()) };
+    // Who makes a socket owns it until somebody sends on it at a tap: what leaves past all taps
+    // is somebody's too.
+    if let Some(flow) = flow(cookie) {
+        // SAFETY: a helper without arguments that always answers.
+        flow.owner_tgid = (unsafe { bpf_get_current_pid_tgid() } >> 32) as u32;
+        flow.owner_start_ns = Current::get().start_ns();
+    }
     1
 }
 

@@ -66,6 +66,8 @@ fn try_egress(context: &SkBuffContext) -> Option<i32> {
         if let Some(coverage) = coverage(&owner) {
             coverage.sent_bytes += sent;
         }
+    } else {
+        count(Counter::BytesUnattributed, sent);
     }
     None
 }
