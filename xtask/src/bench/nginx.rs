@@ -1,5 +1,5 @@
-//! nginx with one worker, under wrk, over loopback: a page that holds no finding, which is what the
-//! aim is about, and one where each response is worth an alert.
+//! nginx with one worker, under wrk, over loopback: two pages that hold no finding, of prose and full
+//! of numbers, which are what the aim is about, and one where each response is worth an alert.
 //!
 //! nginx logs each request, as it does where nobody told it not to, and sends without `sendfile`, so
 //! that the pages pass the tap as the heads do.
@@ -30,10 +30,32 @@ const CONNECTIONS: &str = "16";
 const ITEMS: u64 = 34;
 
 /// Names of the pages, and what a row calls them.
-const PAGES: [(&str, &str); 2] = [
+const PAGES: [(&str, &str); 3] = [
+    ("index.html", "nginx under wrk, 600 B of HTML: requests a second"),
     ("catalogue.json", "nginx under wrk, 4 KiB of JSON without findings: requests a second"),
     ("customer.json", "nginx under wrk, 4 KiB of JSON with a card number, each an alert"),
 ];
+
+/// A page such as a server has when it is new.
+const HTML: &str = "<!DOCTYPE html>
+<html lang=\"en\">
+<head>
+<meta charset=\"utf-8\">
+<title>It works</title>
+<style>
+  body { max-width: 35em; margin: 0 auto; font-family: Tahoma, Verdana, Arial, sans-serif; }
+</style>
+</head>
+<body>
+<h1>It works</h1>
+<p>If you see this page, the web server is installed and runs. Nothing is served yet: put a site in
+place, and name it in the configuration.</p>
+<p>The manual tells how, from the first page to many servers behind one name. Questions are answered
+on the mailing list.</p>
+<p><em>Thank you for trying it.</em></p>
+</body>
+</html>
+";
 
 /// A row for each page.
 pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
@@ -48,6 +70,7 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
         Ok([
             nginx.requests_per_second(PAGES[0].0, seconds)?,
             nginx.requests_per_second(PAGES[1].0, 1)?,
+            nginx.requests_per_second(PAGES[2].0, 1)?,
         ])
     })?;
     nginx.stop()?;
@@ -62,10 +85,9 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
             .spread(turns.range_of(|without, with| with / without))
             .note(note)
     });
-    let mut rows: Vec<Row> = rows.collect();
-    let first = rows.remove(0).aim(Aim::AtLeast(0.97));
-    rows.insert(0, first);
-    Ok(rows)
+    // The aim is about what holds no finding.
+    let aimed = |(at, row): (usize, Row)| if at < 2 { row.aim(Aim::AtLeast(0.97)) } else { row };
+    Ok(rows.enumerate().map(aimed).collect())
 }
 
 /// Whether it is in a folder of PATH. Administrators' tools may be where PATH does not say.
@@ -83,8 +105,9 @@ struct Nginx {
 impl Nginx {
     fn start(folder: &Path) -> Result<Nginx> {
         fs::create_dir(folder)?;
-        fs::write(folder.join(PAGES[0].0), page(None))?;
-        fs::write(folder.join(PAGES[1].0), page(Some(made_up::card(1))))?;
+        fs::write(folder.join(PAGES[0].0), HTML)?;
+        fs::write(folder.join(PAGES[1].0), page(None))?;
+        fs::write(folder.join(PAGES[2].0), page(Some(made_up::card(1))))?;
         let port = free_port()?;
         let config = folder.join("nginx.conf");
         fs::write(&config, config_for(port))?;
