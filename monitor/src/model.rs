@@ -93,7 +93,8 @@ pub struct FlowKey {
 /// What is known of a sample beside its bytes.
 #[derive(Debug, Clone)]
 pub struct SampleHead {
-    /// When the process entered the send, nanoseconds since boot (`CLOCK_BOOTTIME`).
+    /// When the send was found worth a sample, within microseconds of its entry; nanoseconds since
+    /// boot (`CLOCK_BOOTTIME`).
     pub at_ns: u64,
     /// Flow.
     pub flow: FlowKey,

@@ -1,7 +1,9 @@
 //! The kernel side on this very kernel, through `capture` alone: its debug lines, and what is left
 //! of it when it is detached. Needs root; says so and does nothing without.
 
-use std::io::{Read as _, Write as _};
+mod skip;
+
+use std::io::Read as _;
 use std::net::TcpListener;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -32,7 +34,7 @@ fn armed(debug: bool) -> Option<(MutexGuard<'static, ()>, Armed)> {
     static TURN: Mutex<()> = Mutex::new(());
     let missing = host::capabilities_missing();
     if !missing.is_empty() {
-        skip(&format!("missing {}", missing.join(", ")));
+        skip::skip(&format!("missing {}", missing.join(", ")));
         return None;
     }
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -40,17 +42,6 @@ fn armed(debug: bool) -> Option<(MutexGuard<'static, ()>, Armed)> {
     let armed = arm(options).unwrap();
     assert!(armed.shortfalls.is_empty(), "{:?}", armed.shortfalls);
     Some((turn, armed))
-}
-
-/// Says that the running test cannot run here, where `cargo xtask test` counts it.
-fn skip(reason: &str) {
-    let thread = std::thread::current();
-    let line = format!("skipped: {}: {reason}\n", thread.name().unwrap_or("capture"));
-    eprint!("{line}");
-    if let Some(path) = std::env::var_os("EGRESS_MONITOR_SKIPS") {
-        let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
-        file.and_then(|mut file| file.write_all(line.as_bytes())).unwrap();
-    }
 }
 
 #[track_caller]

@@ -5,6 +5,7 @@
 //! here as `monitor-ebpf/src/examine.rs` does it.
 
 mod payload;
+mod skip;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -250,8 +251,10 @@ fn send<T>(flows: &[Vec<Vec<u8>>], mut taken: impl FnMut(u32) -> T) -> Vec<T> {
 fn the_kernel_lets_through_what_the_model_does() {
     let missing = capture::host::capabilities_missing();
     if !missing.is_empty() {
-        println!("skipped: missing {}", missing.join(", "));
-        return;
+        return skip::skip(&format!("missing {}", missing.join(", ")));
+    }
+    if Command::new("python3").arg("--version").output().is_err() {
+        return skip::skip("python3 is not installed");
     }
     let options = LoadOptions { sample_bytes_max: 16 << 10, ring_bytes: 8 << 20, debug: false };
     let mut armed = capture::arm(options).unwrap();
