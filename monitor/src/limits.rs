@@ -98,3 +98,6 @@ pub const CONTROL_COMMAND_BYTES_MAX: usize = 256;
 pub const CONTROL_WAIT_MS: u64 = 2_000;
 /// Processes that were killed and are remembered, so that what they still sent is told as killed.
 pub const KILLED_KNOWN_MAX: usize = 1_024;
+/// Alerts of about 1 KiB that wait for the end of a process that was killed; more go out as
+/// `signalled`.
+pub const ALERTS_WAITING_MAX: usize = 4_096;

@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use super::WAIT;
+use crate::act::Outcome;
 use crate::report::alert::Alert;
 
 /// How often the alert file is looked at.
@@ -46,7 +48,7 @@ impl Drop for Directory {
 
 impl Daemon {
     /// Starts it on a policy and waits until it is armed.
-    pub fn start(policy: &str) -> anyhow::Result<Daemon> {
+    pub fn start(policy: &str, signals: SigSet) -> anyhow::Result<Daemon> {
         let directory = Directory::make().context("cannot make a directory for the demo")?;
         let at = |name: &str| directory.0.join(name);
         fs::write(at("policy.toml"), policy).context("cannot write the policy")?;
@@ -58,7 +60,7 @@ impl Daemon {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command.env_remove("NOTIFY_SOCKET").env("JOURNAL_STREAM", "demo");
         let mut child = command.spawn().context("cannot start the daemon")?;
-        clean_up_on_signals(&directory.0, child.id());
+        clean_up_on(signals, &directory.0, child.id());
         let lines = read_lines(child.stderr.take().context("the daemon has no log")?);
         let mut daemon = Daemon { child, directory, armed: String::new(), lines };
         daemon.wait_until_armed()?;
@@ -92,15 +94,15 @@ impl Daemon {
         &self.armed
     }
 
-    /// The first alert of a rule.
-    pub fn alert(&self, rule: &str, within: Duration) -> anyhow::Result<Alert> {
+    /// The first alert of a rule that came to this.
+    pub fn alert(&self, rule: &str, outcome: Outcome, within: Duration) -> anyhow::Result<Alert> {
         let started = Instant::now();
         while started.elapsed() < within {
             let alerts = fs::read_to_string(self.directory.0.join("alerts.jsonl"))?;
             let mut whole = alerts.split_inclusive('\n').filter(|line| line.ends_with('\n'));
             let parsed = whole.find_map(|line| {
                 let alert: Result<Alert, _> = serde_json::from_str(line);
-                alert.ok().filter(|alert| alert.rule == rule)
+                alert.ok().filter(|alert| alert.rule == rule && alert.outcome == outcome)
             });
             if let Some(alert) = parsed {
                 return Ok(alert);
@@ -108,7 +110,8 @@ impl Daemon {
             std::thread::sleep(POLL);
         }
         anyhow::bail!(
-            "no alert of rule {rule} after {} s; try `egress-monitor doctor`",
+            "no alert of rule {rule} with outcome {} after {} s; try `egress-monitor doctor`",
+            outcome.name(),
             within.as_secs()
         )
     }
@@ -143,20 +146,26 @@ fn read_lines(log: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     lines
 }
 
-/// Ctrl-C leaves nothing behind either. The signals are blocked from here on, in threads that are
-/// started later too, and this thread waits for them; children start with none blocked.
-fn clean_up_on_signals(directory: &Path, daemon: u32) {
+/// Signals that end the demo. They are blocked in this thread and in those that it starts from here
+/// on, until [`clean_up_on`] waits for them; children start with none blocked.
+pub fn block_signals() -> anyhow::Result<SigSet> {
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         signals.add(signal);
     }
-    if signals.thread_block().is_err() {
-        return;
-    }
+    signals.thread_block().context("cannot block signals")?;
+    Ok(signals)
+}
+
+/// Ctrl-C leaves nothing behind either.
+fn clean_up_on(signals: SigSet, directory: &Path, daemon: u32) {
     let directory = directory.to_owned();
     std::thread::spawn(move || {
         if let Ok(signal) = signals.wait() {
-            let _ = kill(Pid::from_raw(daemon.cast_signed()), Signal::SIGKILL);
+            let daemon = Pid::from_raw(daemon.cast_signed());
+            let _ = kill(daemon, Signal::SIGKILL);
+            // It makes files until it is gone.
+            let _ = waitpid(daemon, None);
             let _ = fs::remove_dir_all(&directory);
             std::process::exit(128 + signal as i32);
         }

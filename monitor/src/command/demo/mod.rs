@@ -15,6 +15,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 
 use super::exit::{self, Exit};
+use crate::act::Outcome;
 use crate::capture::host;
 use crate::report::alert::Alert;
 use daemon::Daemon;
@@ -61,17 +62,18 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
             Exit::new(exit::NO_PERMISSION, format!("the demo arms the monitor; {why}")).into()
         );
     }
+    let signals = daemon::block_signals()?;
     let (alerted, killed) = (Receiver::start()?, Receiver::start()?);
     let mut story = Story { out: anstream::stdout().lock(), step: 0 };
     story.line("made-up data, on loopback only; nothing is left behind")?;
-    let daemon = Daemon::start(&policy(alerted.port(), killed.port()))?;
+    let daemon = Daemon::start(&policy(alerted.port(), killed.port()), signals)?;
     story.step("the daemon starts")?;
     story.line(daemon.armed())?;
     let program = args.program.unwrap_or_else(sender::Program::first);
 
     story.step(&format!("{program} posts a customer record to {}", alerted.address()))?;
     let status = program.send(alerted.address(), RECORDS_ALERTED)?;
-    let alert = daemon.alert("alert-on-customers", WAIT)?;
+    let alert = daemon.alert("alert-on-customers", Outcome::Alerted, WAIT)?;
     story.alert(&alert)?;
     let us = alert.latency_us;
     story.line(&format!("written {us} µs after the send; the process ended with {status}"))?;
@@ -80,7 +82,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
 
     story.step("the same, with many records, under a rule with action = \"kill\"")?;
     let status = program.send(killed.address(), RECORDS_KILLED)?;
-    let alert = daemon.alert("kill-for-customers", WAIT)?;
+    let alert = daemon.alert("kill-for-customers", Outcome::Killed, WAIT)?;
     story.alert(&alert)?;
     let got = killed.bytes(WAIT)?;
     let asked = RECORDS_KILLED * sender::RECORD_BYTES;

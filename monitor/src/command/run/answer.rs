@@ -17,7 +17,9 @@ use crate::act::{Attempt, Killer, Outcome};
 use crate::capture::host::boot_ns;
 use crate::capture::programs::Programs;
 use crate::decide::Decision;
-use crate::limits::{DEATH_WAIT_MS, DEATHS_WATCHED_MAX, FINDINGS_PER_ALERT_MAX, KILLED_KNOWN_MAX};
+use crate::limits::{
+    ALERTS_WAITING_MAX, DEATH_WAIT_MS, DEATHS_WATCHED_MAX, FINDINGS_PER_ALERT_MAX, KILLED_KNOWN_MAX,
+};
 use crate::model::{Finding, ProcessKey, SampleHead};
 use crate::policy::{Action, Policy};
 use crate::report::alert::{Alert, Particulars};
@@ -63,6 +65,8 @@ pub struct Answer {
     /// Kills whose end is awaited.
     pub deaths: JoinSet<Death>,
     waiting: HashMap<ProcessKey, Vec<Waiting>>,
+    /// In all of those lists.
+    waiting_alerts: usize,
     killed: LruCache<ProcessKey, u64>,
     killer: Killer,
     sink: Sink,
@@ -76,6 +80,7 @@ impl Answer {
         Answer {
             deaths: JoinSet::new(),
             waiting: HashMap::new(),
+            waiting_alerts: 0,
             killed: LruCache::new(room),
             killer,
             sink,
@@ -158,11 +163,13 @@ impl Answer {
 
     fn wait(&mut self, head: &SampleHead, mut alert: Alert) {
         match self.waiting.get_mut(&head.process.key) {
-            Some(waiting) if waiting.len() < FINDINGS_PER_ALERT_MAX => {
+            Some(waiting) if self.waiting_alerts < ALERTS_WAITING_MAX => {
+                self.waiting_alerts += 1;
                 waiting.push(Waiting { alert, sent_ns: head.at_ns });
             }
             _ => {
                 alert.outcome = Outcome::Signalled;
+                alert.outcome_reason = Some("too many alerts wait for its end".into());
                 self.sink.send(alert, head.at_ns);
             }
         }
@@ -201,6 +208,7 @@ impl Answer {
         let Ok(death) = death else { return };
         let key = death.process;
         let waiting = self.waiting.remove(&key).unwrap_or_default();
+        self.waiting_alerts -= waiting.len();
         let Some(seen_ns) = death.at_ns else {
             for Waiting { mut alert, sent_ns } in waiting {
                 alert.outcome = Outcome::Signalled;
