@@ -23,6 +23,8 @@ use crate::{
     say::{say_lost, say_unresolved},
 };
 
+/// include/linux/socket.h
+const AF_UNSPEC: u16 = 0;
 /// Words of eight bytes from the first of the tail to behind the last of a chunk.
 const WORDS: u32 = ((TAIL_BYTES + CHUNK_BYTES) / 8) as u32;
 /// Words that one call of the scan's loop looks at.
@@ -137,15 +139,26 @@ fn identify(head: &mut SampleHead) {
 pub fn name_destination(slot: u32, address: u64) {
     let Some(work) = work(slot) else { return };
     let head = &mut work.head;
-    let connected = head.flags & FLAG_DESTINATION != 0;
-    if address == 0 || (connected && head.protocol == IPPROTO_TCP) {
+    // The message before, of a `sendmmsg`, may have named another.
+    work.common.ends(head.family, head);
+    head.flags &= !FLAG_DESTINATION;
+    if head.destination_port != 0 {
+        head.flags |= FLAG_DESTINATION;
+        if head.protocol == IPPROTO_TCP {
+            return;
+        }
+    }
+    if address == 0 {
         return;
     }
+    let connected = head.flags;
+    head.flags &= !FLAG_DESTINATION;
     // struct sockaddr_in and sockaddr_in6, include/uapi/linux/in.h and in6.h: family, port, then
     // the address (after the flow label for IPv6). An IPv6 socket may be given an IPv4 name.
     let Some(start) = kernel::read_user::<[u8; 8]>(address) else { return };
     let family = u16::from_ne_bytes([start[0], start[1]]);
-    if family == AF_INET {
+    // IPv4 takes a name without a family for its own (`udp_sendmsg`, net/ipv4/udp.c).
+    if family == AF_INET || (family == AF_UNSPEC && head.family == AF_INET) {
         head.destination = [0; 16];
         if head.family == AF_INET6 {
             head.destination[10] = 0xff;
@@ -164,6 +177,8 @@ pub fn name_destination(slot: u32, address: u64) {
         let Some(name) = kernel::read_user::<[u8; 16]>(address + 8) else { return };
         head.destination = name;
     } else {
+        // IPv6 goes to its peer then; anything else is refused.
+        head.flags = connected;
         return;
     }
     head.destination_port = u16::from_be_bytes([start[2], start[3]]);
@@ -334,7 +349,11 @@ extern "C" fn flush(slot: u32) -> u32 {
     }
     let Some(flow) = flow(work.head.cookie) else { return 0 };
     let stream = work.head.protocol == IPPROTO_TCP;
-    let joins = stream && flow.next_position == work.head.position && flow.seen_bytes != 0;
+    // Without a cookie it is the record of all such sockets.
+    let joins = stream
+        && work.head.cookie != 0
+        && flow.next_position == work.head.position
+        && flow.seen_bytes != 0;
     let (mut state, mut first, mut pending) = (BASE as u32, (TAIL_BYTES / 8) as u32, 0);
     if joins {
         // SAFETY: both are `TAIL_BYTES` long.
@@ -357,7 +376,9 @@ extern "C" fn flush(slot: u32) -> u32 {
     let hit = scanned == HIT;
     keep(work, flow, hit, pending, scanned, filled, stream);
     if hit {
-        hand_over(work, pending, filled);
+        if hand_over(work, pending, filled) {
+            flow.examined_bytes += filled as u64;
+        }
     } else {
         work.examined += filled as u64;
         flow.examined_bytes += filled as u64;
@@ -398,9 +419,6 @@ fn keep(
     if work.done != 0 {
         flow.seen_bytes += work.over_max + work.unreadable;
     }
-    if hit {
-        flow.examined_bytes += filled as u64;
-    }
     if !stream {
         return;
     }
@@ -420,9 +438,9 @@ fn keep(
     };
 }
 
-/// Writes the record, with the pending bytes before it where there are any.
+/// Writes the record, with the pending bytes before it where there are any; whether it had room.
 #[inline(always)]
-fn hand_over(work: &mut Work, pending: u32, filled: u32) {
+fn hand_over(work: &mut Work, pending: u32, filled: u32) -> bool {
     let pending = if pending > TAIL_BYTES as u32 { TAIL_BYTES as u32 } else { pending };
     let head = &mut work.head;
     identify(head);
@@ -457,6 +475,7 @@ fn hand_over(work: &mut Work, pending: u32, filled: u32) {
         work.ring_full += filled as u64;
         say_lost(work.head.cookie, filled as u64);
     }
+    submitted
 }
 
 const _: () = assert!(

@@ -37,7 +37,8 @@ pub fn send_write(context: TracePointContext) -> u32 {
 #[tracepoint]
 pub fn send_sendto(context: TracePointContext) -> u32 {
     if let Some(slot) = begin(argument(&context, 0) as u32) {
-        name_destination(slot, argument(&context, 4));
+        let named = argument(&context, 5) as u32 != 0;
+        name_destination(slot, if named { argument(&context, 4) } else { 0 });
         buffer(slot, argument(&context, 1), argument(&context, 2));
     }
     0
@@ -104,7 +105,7 @@ unsafe extern "C" fn each_message(_index: u32, context: *mut c_void) -> c_long {
 /// (include/linux/socket.h).
 #[inline(always)]
 fn message(slot: u32, header: u64) {
-    let Some([name, _name_bytes, iovec, count]) = read_user::<[u64; 4]>(header) else { return };
-    name_destination(slot, name);
+    let Some([name, name_bytes, iovec, count]) = read_user::<[u64; 4]>(header) else { return };
+    name_destination(slot, if name_bytes as u32 != 0 { name } else { 0 });
     segments(slot, iovec, count);
 }

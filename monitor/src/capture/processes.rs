@@ -11,7 +11,7 @@ use monitor_ebpf::record::{ProcessId, ProcessInfo, SampleHead};
 
 use super::host;
 use super::programs::Programs;
-use crate::limits::{CGROUPS_WALKED_MAX, PROCESSES_KNOWN_MAX};
+use crate::limits::{CGROUPS_WALKED_MAX, CMDLINE_BYTES_MAX, PROCESSES_KNOWN_MAX};
 use crate::model::{Process, ProcessKey};
 
 /// Remembers processes, so that each is looked up once.
@@ -116,10 +116,12 @@ impl Processes {
 
 /// Whether a process still runs: one that has its pid now but began at another time does not count.
 pub fn is_alive(key: ProcessKey) -> bool {
-    let state = |proc: Proc| proc.stat.split_ascii_whitespace().next().map(str::to_owned);
-    let state = Proc::open(key, ticks_per_s()).and_then(state);
-    // Z and X: a zombie, dead (proc(5)).
-    state.is_some_and(|state| state != "Z" && state != "X")
+    let Some(proc) = Proc::open(key, ticks_per_s()) else { return false };
+    let mut fields = proc.stat.split_ascii_whitespace();
+    // Z and X: a zombie, dead (proc(5)). A main thread that ended before others is a zombie too.
+    let ended = matches!(fields.next(), None | Some("Z" | "X"));
+    let threads = fields.nth(16).and_then(|threads| threads.parse().ok()).unwrap_or(0);
+    !ended || threads > 1
 }
 
 fn ticks_per_s() -> u64 {
@@ -174,7 +176,9 @@ impl Proc {
         Some(path.to_string_lossy().trim_end_matches(" (deleted)").to_owned())
     }
     fn cmdline(&self) -> Option<String> {
-        let bytes = std::fs::read(format!("/proc/{}/cmdline", self.pid)).ok()?;
+        let mut bytes = Vec::with_capacity(CMDLINE_BYTES_MAX);
+        let file = std::fs::File::open(format!("/proc/{}/cmdline", self.pid)).ok()?;
+        file.take(CMDLINE_BYTES_MAX as u64).read_to_end(&mut bytes).ok()?;
         Some(text(&bytes, bytes.len() as u32, " "))
     }
     fn cgroups(&self) -> Option<String> {

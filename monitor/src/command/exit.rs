@@ -1,6 +1,7 @@
 //! Exit codes, those of sysexits.h where it has one, and the error that carries one.
 
 use std::fmt;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 /// Something went wrong that none of the others says.
@@ -52,7 +53,7 @@ pub fn code(result: anyhow::Result<ExitCode>) -> ExitCode {
                 None => (FAILURE, format!("{error:#}")),
             };
             if !message.is_empty() {
-                eprintln!("egress-monitor: {message}");
+                let _ = writeln!(std::io::stderr(), "egress-monitor: {message}");
             }
             ExitCode::from(code)
         }

@@ -28,6 +28,8 @@ pub fn start(filter: &str, kernel: bool) -> Result<(), Exit> {
         .with_writer(io::stderr)
         .with_ansi(colour)
         .with_target(kernel)
+        // Where standard error is gone or its disk is full, a line is lost and nothing else.
+        .log_internal_errors(false)
         .with_env_filter(filter);
     // journald has the time already (sd-daemon(3), systemd.exec(5): JOURNAL_STREAM).
     let started = match std::env::var_os("JOURNAL_STREAM") {

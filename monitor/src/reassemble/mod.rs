@@ -206,7 +206,7 @@ impl<D: Default> Flows<D> {
         head: &SampleHead,
         bytes: &'sample [u8],
     ) -> Piece<'flow, 'sample, D> {
-        if !head.transport.is_stream() {
+        if !(head.transport.is_stream() && head.flow.cookie != 0) {
             return self.stands_alone(bytes);
         }
         self.make_room(head);

@@ -5,13 +5,16 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::WAIT;
 use crate::act::Outcome;
@@ -48,8 +51,10 @@ impl Drop for Directory {
 
 impl Daemon {
     /// Starts it on a policy and waits until it is armed.
-    pub fn start(policy: &str, signals: SigSet) -> anyhow::Result<Daemon> {
+    pub fn start(policy: &str) -> anyhow::Result<Daemon> {
         let directory = Directory::make().context("cannot make a directory for the demo")?;
+        let daemon = Arc::default();
+        clean_up_on_signals(&directory.0, &daemon).context("cannot catch signals")?;
         let at = |name: &str| directory.0.join(name);
         fs::write(at("policy.toml"), policy).context("cannot write the policy")?;
         let mut command = Command::new(std::env::current_exe()?);
@@ -59,8 +64,10 @@ impl Daemon {
         // Its standard output is no terminal, so that only the demo speaks there.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command.env_remove("NOTIFY_SOCKET").env("JOURNAL_STREAM", "demo");
+        let mut pid = daemon.lock().unwrap_or_else(PoisonError::into_inner);
         let mut child = command.spawn().context("cannot start the daemon")?;
-        clean_up_on(signals, &directory.0, child.id());
+        *pid = child.id().cast_signed();
+        drop(pid);
         let lines = read_lines(child.stderr.take().context("the daemon has no log")?);
         let mut daemon = Daemon { child, directory, armed: String::new(), lines };
         daemon.wait_until_armed()?;
@@ -83,6 +90,7 @@ impl Daemon {
                     )
                 }
                 Err(RecvTimeoutError::Disconnected) => {
+                    wait_if_ending();
                     anyhow::bail!("the daemon ended before it was armed; it said:{said}")
                 }
             }
@@ -146,28 +154,41 @@ fn read_lines(log: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     lines
 }
 
-/// Signals that end the demo. They are blocked in this thread and in those that it starts from here
-/// on, until [`clean_up_on`] waits for them; children start with none blocked.
-pub fn block_signals() -> anyhow::Result<SigSet> {
-    let mut signals = SigSet::empty();
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        signals.add(signal);
+/// A signal came: the thread that caught it ends the program, and nothing else does.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// The end of the daemon may be the signal's doing.
+fn wait_if_ending() {
+    while ENDING.load(Ordering::Relaxed) {
+        std::thread::park();
     }
-    signals.thread_block().context("cannot block signals")?;
-    Ok(signals)
 }
 
-/// Ctrl-C leaves nothing behind either.
-fn clean_up_on(signals: SigSet, directory: &Path, daemon: u32) {
-    let directory = directory.to_owned();
+/// Ctrl-C leaves nothing behind either. By handlers and not by a mask, which children would inherit.
+fn clean_up_on_signals(directory: &Path, daemon: &Arc<Mutex<i32>>) -> anyhow::Result<()> {
+    let (directory, daemon) = (directory.to_owned(), Arc::clone(daemon));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
     std::thread::spawn(move || {
-        if let Ok(signal) = signals.wait() {
-            let daemon = Pid::from_raw(daemon.cast_signed());
-            let _ = kill(daemon, Signal::SIGKILL);
+        let code = runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => 128 + Signal::SIGINT as i32,
+                _ = terminate.recv() => 128 + Signal::SIGTERM as i32,
+            }
+        });
+        ENDING.store(true, Ordering::Relaxed);
+        // Held while it is started.
+        let daemon = *daemon.lock().unwrap_or_else(PoisonError::into_inner);
+        if daemon > 0 {
+            let _ = kill(Pid::from_raw(daemon), Signal::SIGKILL);
             // It makes files until it is gone.
-            let _ = waitpid(daemon, None);
-            let _ = fs::remove_dir_all(&directory);
-            std::process::exit(128 + signal as i32);
+            let _ = waitpid(Pid::from_raw(daemon), None);
         }
+        let _ = fs::remove_dir_all(&directory);
+        std::process::exit(code);
     });
+    Ok(())
 }

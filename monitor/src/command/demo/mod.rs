@@ -62,11 +62,10 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
             Exit::new(exit::NO_PERMISSION, format!("the demo arms the monitor; {why}")).into()
         );
     }
-    let signals = daemon::block_signals()?;
     let (alerted, killed) = (Receiver::start()?, Receiver::start()?);
     let mut story = Story { out: anstream::stdout().lock(), step: 0 };
     story.line("made-up data, on loopback only; nothing is left behind")?;
-    let daemon = Daemon::start(&policy(alerted.port(), killed.port()), signals)?;
+    let daemon = Daemon::start(&policy(alerted.port(), killed.port()))?;
     story.step("the daemon starts")?;
     story.line(daemon.armed())?;
     let program = args.program.unwrap_or_else(sender::Program::first);

@@ -130,19 +130,20 @@ impl Answer {
 
     fn kill(&mut self, head: &SampleHead, policy: &Policy, programs: &mut Programs) -> Fate {
         let key = head.process.key;
+        let shuts_failed = &mut self.counters.shuts_failed;
+        let mut shut = || {
+            // Without a cookie the gate cannot tell it from others.
+            let shut = head.flow.cookie != 0 && programs.shut(head.flow.cookie).is_ok();
+            *shuts_failed += u64::from(!shut);
+        };
         if let Some(&at_ns) = self.killed.get(&key) {
+            shut();
             return Fate::Died(at_ns);
         }
         if self.waiting.contains_key(&key) {
+            shut();
             return Fate::Dying;
         }
-        let shuts_failed = &mut self.counters.shuts_failed;
-        let shut = || {
-            if let Err(error) = programs.shut(head.flow.cookie) {
-                *shuts_failed += 1;
-                tracing::warn!("a socket cannot be shut: {error}");
-            }
-        };
         match self.killer.kill(&head.process, policy, boot_ns(), shut) {
             Attempt::Not(outcome, reason) => {
                 self.counters.kills_refused += u64::from(outcome == Outcome::Refused);
@@ -219,7 +220,9 @@ impl Answer {
         };
         // The kernel noted the moment itself where it followed the process from its start.
         let id = ProcessId { start_ns: key.start_ns, tgid: key.pid, reserved: 0 };
-        let exited_ns = programs.process(id).map(|info| info.exited_ns).filter(|&at| at != 0);
+        // A main thread may have ended before the others: then it is not the process's end.
+        let sent_ns = waiting.iter().map(|waiting| waiting.sent_ns).min().unwrap_or(u64::MAX);
+        let exited_ns = programs.process(id).map(|info| info.exited_ns).filter(|&at| at > sent_ns);
         let at_ns = exited_ns.map_or(seen_ns, |at| at.min(seen_ns));
         self.killed.put(key, at_ns);
         for Waiting { alert, sent_ns } in waiting {

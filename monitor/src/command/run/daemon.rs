@@ -2,6 +2,7 @@
 //! and acts on what comes out; signals, deaths, the control socket and the clock get their turn
 //! between records.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,6 +11,8 @@ use crate::capture::wait::readable;
 use anyhow::Context as _;
 use aya::maps::{MapData, RingBuf};
 use monitor_ebpf::record::Sample;
+use nix::sys::signal::SigSet;
+use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGTERM};
 use sd_notify::NotifyState;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -80,6 +83,12 @@ struct Signals {
 
 impl Signals {
     fn catch() -> std::io::Result<Signals> {
+        // Whoever started the daemon may have blocked them, and a mask is inherited.
+        let mut caught = SigSet::empty();
+        for signal in [SIGTERM, SIGINT, SIGHUP] {
+            caught.add(signal);
+        }
+        caught.thread_unblock()?;
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -186,7 +195,8 @@ impl Daemon {
         };
         self.take_records(samples.get_mut(), usize::MAX);
         self.answer.close(&self.programs).await;
-        eprint!("{detached}\n{}", self.status().summary());
+        // Whoever reads it may be gone.
+        let _ = write!(std::io::stderr(), "{detached}\n{}", self.status().summary());
         Ok(())
     }
 

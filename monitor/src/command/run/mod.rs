@@ -8,6 +8,7 @@ mod daemon;
 mod files;
 mod status;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -139,7 +140,7 @@ fn read_policy(path: Option<&Path>) -> Result<Policy, Exit> {
     let name = path.display().to_string();
     let policy = Policy::parse_bytes(&bytes, today()).map_err(|problems| {
         for problem in problems.iter().take(POLICY_ERRORS_MAX) {
-            eprint!("{}", problem.render(&name, false));
+            let _ = write!(std::io::stderr(), "{}", problem.render(&name, false));
         }
         let what =
             format!("{name}: the policy does not hold; `egress-monitor policy check` checks it");
