@@ -96,3 +96,22 @@ fn the_demo_shows_an_alert_and_a_kill_and_leaves_nothing_behind() {
     }
     assert_eq!(std::fs::read_dir(dir.path()).expect("it is there").count(), 0);
 }
+
+/// However early it is interrupted, what it made goes with it.
+#[test]
+fn a_demo_that_is_interrupted_leaves_nothing_behind() {
+    needs!();
+    for millis in [10, 40, 80, 160, 320] {
+        let dir = tempfile::TempDir::new().expect("a temporary directory");
+        let mut demo = std::process::Command::new(binary());
+        demo.arg("demo").env("TMPDIR", dir.path());
+        demo.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let mut demo = demo.spawn().expect("the binary runs");
+        std::thread::sleep(std::time::Duration::from_millis(millis));
+        let pid = nix::unistd::Pid::from_raw(demo.id().cast_signed());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it is ours");
+        demo.wait().expect("it ends");
+        let left = std::fs::read_dir(dir.path()).expect("a directory").count();
+        assert_eq!(left, 0, "interrupted after {millis} ms");
+    }
+}
