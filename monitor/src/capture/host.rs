@@ -21,6 +21,11 @@ pub enum HostError {
         "in a pid namespace of its own, where pids name other processes: run in the host's (hostPID: true, --pid=host)"
     )]
     PidNamespace,
+    /// A subtree that a container sees as its root.
+    #[error(
+        "cgroup v2 at {0} is not the root of the host's: run in the host's cgroup namespace (--cgroupns=host)"
+    )]
+    CgroupRoot(String),
     /// No mount namespace of our own.
     #[error("cannot make a mount namespace: {0}; mount {1} before the start")]
     Namespace(nix::Error, &'static str),
@@ -126,7 +131,16 @@ pub fn prepare() -> Result<Host, HostError> {
             PathBuf::from(CGROUP2)
         }
     };
+    if !is_cgroup_root(&cgroup_root) {
+        return Err(HostError::CgroupRoot(cgroup_root.display().to_string()));
+    }
     Ok(Host { cgroup_root, mounted })
+}
+
+/// The root has the first inode of its file system (kernfs, fs/kernfs/dir.c).
+fn is_cgroup_root(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.ino() == 1)
 }
 
 fn mount_privately(

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use super::alert::Alert;
 use crate::capture::host::boot_ns;
@@ -46,6 +47,11 @@ struct Queued {
     alert: Box<Alert>,
     sent_ns: u64,
 }
+
+/// How long the last alerts may take to be written: a reader that stalls does not keep the daemon.
+const CLOSE_WAIT: Duration = Duration::from_secs(5);
+/// How often it is looked whether they are.
+const CLOSE_POLL: Duration = Duration::from_millis(1);
 
 /// A file that only root reads: alerts tell who sent what where.
 const FILE_MODE: u32 = 0o600;
@@ -110,10 +116,17 @@ impl Sink {
     /// Writes what is queued, and ends.
     pub fn close(&mut self) {
         self.queue = None;
-        if let Some(writer) = self.writer.take() {
-            // The writer cannot panic on what it is given; if it did, nothing is left to write.
-            let _ = writer.join();
+        let Some(writer) = self.writer.take() else { return };
+        let until = Instant::now() + CLOSE_WAIT;
+        while !writer.is_finished() {
+            if Instant::now() >= until {
+                tracing::error!("nobody takes the alerts: those that still wait are lost");
+                return;
+            }
+            std::thread::sleep(CLOSE_POLL);
         }
+        // The writer cannot panic on what it is given; if it did, nothing is left to write.
+        let _ = writer.join();
     }
 }
 
