@@ -11,6 +11,7 @@ mod examine;
 mod hook;
 mod kernel;
 mod say;
+mod scan;
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "license")]

@@ -1,0 +1,228 @@
+//! The prefilter's scan over the text of a work area, behind the tail of its flow. What it asks and
+//! walks is [`monitor_ebpf::prefilter`]'s; here is how the verifier is led through it.
+
+use core::ffi::{c_long, c_void};
+
+use aya_ebpf::helpers::generated::bpf_loop;
+use monitor_ebpf::{
+    CHUNK_BYTES, TAIL_BYTES,
+    prefilter::{BASE, LOOK_BACK_WORDS, Table, Wake, digits, run_is_long, stirs, wakes},
+};
+
+use crate::{
+    account::{table, work},
+    examine::Work,
+};
+
+/// Words of eight bytes from the first of the tail to behind the last of a chunk.
+const WORDS: u32 = ((TAIL_BYTES + CHUNK_BYTES) / 8) as u32;
+/// Words that one call of the scan's loop looks at.
+const WORDS_PER_CALL: u32 = 16;
+const _: () = assert!(LOOK_BACK_WORDS == 2);
+
+/// Where a scan stands. It lies in the work area and not on the stack: of a map's memory the
+/// verifier knows no values, so that ways which differ by them alone are one way to it. On the
+/// stack this cost it 120,000 instructions a program instead of 6,000.
+#[repr(C)]
+pub struct Scan {
+    state: u32,
+    /// First word, counted from the start of the tail.
+    first: u32,
+    /// Word behind the last whole one.
+    end: u32,
+    /// Words directly before that were passed over, at most [`LOOK_BACK_WORDS`].
+    quiet: u32,
+}
+
+/// Says that the text may hold a finding; no state is this large.
+pub const HIT: u32 = u32::MAX;
+
+/// Runs the automaton from the word `first` to the end of the text. Gives the state behind it, or
+/// [`HIT`].
+///
+/// Global, with numbers for arguments: the verifier then walks it once by itself and not once for
+/// each way that leads here, which would be "BPF program is too large. Processed 1000001 insn".
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn scan_text(slot: u32, first: u32, filled: u32, state: u32) -> u32 {
+    let whole = (TAIL_BYTES as u32).wrapping_add(filled);
+    let mut index = slot;
+    {
+        let Some(work) = work(slot) else { return HIT };
+        work.scan = Scan { state, first, end: whole / 8, quiet: LOOK_BACK_WORDS as u32 };
+    }
+    // SAFETY: the callback takes what it is given here, a slot on this stack.
+    unsafe {
+        bpf_loop(WORDS / WORDS_PER_CALL + 1, scan_words as *mut c_void, (&raw mut index).cast(), 0)
+    };
+    let (Some(work), Some(table)) = (work(slot), table()) else { return HIT };
+    let rest = whole % 8;
+    if rest != 0 {
+        let word = word_at(work, whole / 8) & ((1u64 << (rest * 8)) - 1);
+        if work.scan.state != BASE as u32 {
+            work.scan.state = advance_part(word, work.scan.state, rest);
+        } else if stirs(word) {
+            let before = look_back(work, whole / 8, Wake::All as u32);
+            work.scan.state = advance_part(word, before, rest);
+        }
+    }
+    let state = work.scan.state;
+    let end = table.next[((state + table.end_class as u32) & 0xffff) as usize];
+    if state as u16 == table.hit || end == table.hit { HIT } else { state }
+}
+
+/// A stretch of the scan.
+unsafe extern "C" fn scan_words(index: u32, context: *mut c_void) -> c_long {
+    // SAFETY: `scan_text` hands over a u32 of its stack.
+    let slot = unsafe { *context.cast::<u32>() };
+    let (Some(work), Some(table)) = (work(slot), table()) else { return 1 };
+    let first = work.scan.first + index * WORDS_PER_CALL;
+    for step in 0..WORDS_PER_CALL {
+        let at = first + step;
+        if at >= work.scan.end || at >= WORDS {
+            return 1;
+        }
+        let word = word_at(work, at);
+        // SAFETY: a field of the work area, volatile so that the compiler does not keep what the
+        // verifier should not know.
+        let (state, quiet) = unsafe {
+            (
+                (&raw const work.scan.state).read_volatile(),
+                (&raw const work.scan.quiet).read_volatile(),
+            )
+        };
+        if state == BASE as u32 {
+            if !stirs(word) {
+                if quiet < LOOK_BACK_WORDS as u32 {
+                    work.scan.quiet = quiet + 1;
+                }
+                continue;
+            }
+            rouse(slot, at, quiet);
+        } else {
+            work.scan.state = advance(word, state);
+            work.scan.quiet = 0;
+        }
+        if work.scan.state as u16 == table.hit {
+            return 1;
+        }
+    }
+    0
+}
+
+/// Looks at a whole word that stirs while the automaton rests, and wakes it where the word asks for
+/// that. Global for the verifier, as [`scan_text`] is.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn rouse(slot: u32, at: u32, quiet: u32) -> u32 {
+    let Some(work) = work(slot) else { return 0 };
+    let word = word_at(work, at);
+    let previous = if at == 0 { 0 } else { word_at(work, at - 1) };
+    // What follows in the next send may go on with any digit.
+    let asked = if at + 1 >= work.scan.end {
+        Wake::All as u32
+    } else {
+        // Behind the end is what an earlier send left: at worst the automaton walks for nothing.
+        asked(previous, word, word_at(work, at + 1), word_at(work, at + 2))
+    };
+    if asked != Wake::No as u32 {
+        let before = look_back(work, at, asked);
+        work.scan.state = advance(word, before);
+        work.scan.quiet = 0;
+    } else if quiet < LOOK_BACK_WORDS as u32 {
+        work.scan.quiet = quiet + 1;
+    }
+    0
+}
+
+/// [`wakes`] and [`run_is_long`]. Global, likewise.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn asked(previous: u64, word: u64, next: u64, behind: u64) -> u32 {
+    match wakes(previous, word, next) {
+        Wake::Digits if !run_is_long([previous, word, next, behind]) => Wake::No as u32,
+        wake => wake as u32,
+    }
+}
+
+/// Runs the automaton from rest over what is asked for of the words that were passed over right
+/// before the one at `at`: alone they could move nothing, before this word they may.
+#[inline(always)]
+fn look_back(work: &Work, at: u32, asked: u32) -> u32 {
+    let mut state = BASE as u32;
+    if work.scan.quiet >= 1 && at >= 1 {
+        let last = word_at(work, at - 1);
+        if asked == Wake::All as u32 || digits(last) != 0 {
+            if work.scan.quiet >= 2 && at >= 2 {
+                let first = word_at(work, at - 2);
+                if asked == Wake::All as u32 || digits(first) != 0 {
+                    state = advance(first, state);
+                }
+            }
+            state = advance(last, state);
+        }
+    }
+    state
+}
+
+/// A word of tail and text.
+#[inline(always)]
+fn word_at(work: &Work, index: u32) -> u64 {
+    let index = opaque(index) & WORDS_MASK;
+    // SAFETY: the mask keeps `index` within tail and text, which lie one behind the other, aligned
+    // to 8 (asserted below).
+    unsafe { *work.tail.as_ptr().cast::<u64>().add(index as usize) }
+}
+
+/// Bound of a word's index that the verifier understands.
+const WORDS_MASK: u32 = 4095;
+const _: () = assert!(WORDS <= WORDS_MASK + 1);
+const _: () = assert!((WORDS_MASK as usize + 1) * 8 <= TAIL_BYTES + 2 * CHUNK_BYTES);
+
+/// A value of which the compiler knows nothing. Without it LLVM drops a mask that it can prove
+/// idle, or moves an addition before the check that guards it, and the verifier says "unbounded
+/// memory access, make sure to bounds check any such access".
+#[inline(always)]
+pub fn opaque(value: u32) -> u32 {
+    // SAFETY: reads a variable of this function.
+    unsafe { core::ptr::read_volatile(&value) }
+}
+
+/// Moves the automaton over a word: the state behind it. The classes of the bytes do not wait for
+/// each other, only the states do.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn advance(word: u64, state: u32) -> u32 {
+    let Some(table) = table() else { return HIT };
+    let mut state = state;
+    let mut at = 0;
+    while at < 64 {
+        state = next(table, state, (word >> at) as u8);
+        at += 8;
+    }
+    state
+}
+
+/// Moves the automaton over the first `bytes` of the last word of a text.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn advance_part(word: u64, state: u32, bytes: u32) -> u32 {
+    let Some(table) = table() else { return HIT };
+    let mut state = state;
+    let mut word = word;
+    for at in 0..8 {
+        if at >= bytes {
+            break;
+        }
+        state = next(table, state, word as u8);
+        word >>= 8;
+    }
+    state
+}
+
+#[inline(always)]
+fn next(table: &Table, state: u32, byte: u8) -> u32 {
+    let class = table.class[byte as usize] as u32;
+    // A mask and not a check: the verifier wants the bound, and the table is this long.
+    table.next[((state + class) & 0xffff) as usize] as u32
+}
