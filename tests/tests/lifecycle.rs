@@ -53,7 +53,7 @@ fn sigterm_and_sigint_detach_and_print_a_summary() {
         let sender = send_a_card(&monitor, &receiver);
         monitor.found(sender.pid(), "CREDIT_CARD", receiver.address);
         let summary = monitor.end(signal);
-        for part in [" bytes left the host", "beyond sample_bytes_max", " alerts written, "] {
+        for part in [" bytes sent in packets", "beyond sample_bytes_max", " alerts written, "] {
             assert!(summary.contains(part), "no {part:?} in {summary}");
         }
         assert!(!monitor.dir().join("run/control.sock").exists() || ask(&monitor).is_none());

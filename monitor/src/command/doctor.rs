@@ -221,7 +221,9 @@ impl Report {
         match &self.daemon {
             None => {
                 let at = runtime_dir.display();
-                let _ = writeln!(text, "\nno daemon answers in {at}");
+                let rights = self.checks.iter().any(|check| check.name == "rights" && check.ok);
+                let who = if rights { "" } else { "; it answers root alone" };
+                let _ = writeln!(text, "\nno daemon answers in {at}{who}");
             }
             Some(daemon) => {
                 let _ = write!(

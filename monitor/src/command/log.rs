@@ -9,7 +9,7 @@ use super::exit::{CONFIG, Exit};
 /// Target of the lines that the programs in the kernel write.
 const KERNEL_TARGET: &str = "monitor_ebpf=debug";
 
-/// Starts the log. `filter` is in the notation of tracing: `info`, `debug`, `warn,capture=debug`.
+/// Starts the log at a level, or with a filter in the notation of tracing.
 ///
 /// # Errors
 ///

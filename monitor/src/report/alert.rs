@@ -35,7 +35,7 @@ pub struct Alert {
     pub findings: Vec<Finding>,
     /// Findings beyond the bound of an alert.
     pub findings_more: usize,
-    /// Payload bytes of the flow that have left the host so far.
+    /// Payload bytes of the flow that were sent in packets so far.
     pub bytes_sent: u64,
     /// Bytes of the flow that were examined so far.
     pub bytes_examined: u64,

@@ -82,7 +82,7 @@ impl Status {
         let lost = kernel("samples_lost_ring_full");
         let unsaid = kernel("samples_seen").saturating_sub(kernel("samples_delivered") + lost);
         let mut text = format!(
-            "{} sends with {} bytes seen; {} bytes left the host\n\
+            "{} sends with {} bytes seen; {} bytes sent in packets\n\
              {} bytes cannot hold a finding, {} were examined in {} samples\n\
              not examined: {} bytes beyond sample_bytes_max, {} unreadable, {} in {} samples lost to a full ring\n\
              {} findings, {} alerts written, {} lost; {} processes killed\n",

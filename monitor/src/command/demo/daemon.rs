@@ -127,7 +127,14 @@ impl Daemon {
     /// Stops it as a service manager would; what it says at its end.
     pub fn stop(mut self) -> anyhow::Result<String> {
         kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM)?;
-        let status = self.child.wait()?;
+        let asked = Instant::now();
+        let status = loop {
+            match self.child.try_wait()? {
+                Some(status) => break status,
+                None if asked.elapsed() < WAIT => std::thread::sleep(POLL),
+                None => anyhow::bail!("the daemon goes on {} s after SIGTERM", WAIT.as_secs()),
+            }
+        };
         let said: Vec<String> = self.lines.iter().collect();
         anyhow::ensure!(status.success(), "the daemon ended with {status}: {}", said.join("\n"));
         let summary = said.iter().skip_while(|line| !line.starts_with("detached"));

@@ -48,14 +48,14 @@ pub struct RunArgs {
     /// The policy; without one every built-in entity raises an alert
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Where alerts go, a JSON object a line; - for standard output
+    /// Where alerts go, a JSON object a line; - for standard output, lines for people on a terminal
     #[arg(long, value_name = "FILE", default_value = "-")]
     alerts: PathBuf,
     /// Kill nothing; alerts tell what would have been killed
     #[arg(long)]
     dry_run: bool,
-    /// What to log to standard error: error, warn, info, debug
-    #[arg(long, value_name = "FILTER", default_value = "info")]
+    /// What to log to standard error
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["error", "warn", "info", "debug"])]
     log: String,
     /// Log what the programs in the kernel say of their own work
     #[arg(long)]
