@@ -234,7 +234,7 @@ impl Report {
                     daemon.armed_s,
                     daemon.rules,
                     daemon.policy.as_deref().unwrap_or("the built-in policy"),
-                    daemon.summary()
+                    daemon.summary(true)
                 );
             }
         }

@@ -196,7 +196,7 @@ impl Daemon {
         self.take_records(samples.get_mut(), usize::MAX);
         self.answer.close(&self.programs).await;
         // Whoever reads it may be gone.
-        let _ = write!(std::io::stderr(), "{detached}\n{}", self.status().summary());
+        let _ = write!(std::io::stderr(), "{detached}\n{}", self.status().summary(false));
         Ok(())
     }
 
