@@ -26,6 +26,7 @@ mod mask;
 mod probe;
 mod set;
 mod settle;
+mod stream;
 mod table;
 mod text;
 mod words;
@@ -37,6 +38,7 @@ pub use detector::{Detector, Find, Tier, Words};
 pub use evidence::Reasons;
 pub use fingerprint::{KEY_BYTES, Key};
 pub use mask::redact;
+pub use stream::{Stream, Window};
 
 use aho_corasick::AhoCorasick;
 
