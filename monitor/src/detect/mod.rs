@@ -16,6 +16,7 @@
 
 mod anchors;
 mod checksum;
+mod columns;
 mod detector;
 mod evidence;
 mod explain;
@@ -52,7 +53,17 @@ use evidence::Candidate;
 use forms::Shape;
 use lexicon::Lexicon;
 use probe::Probe;
+pub use probe::Table;
 use text::{Boundary, Run};
+
+/// The table that a text is part of.
+#[derive(Clone, Copy)]
+pub struct TableOf<'t> {
+    /// Its header.
+    pub table: &'t Table,
+    /// Whether the header is not in the text, which may begin in the middle of a row.
+    pub goes_on: bool,
+}
 
 /// A detector of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -285,14 +296,31 @@ impl Engine {
     /// Appends the hits in `text` in order of their start, no two of them sharing a byte. Returns
     /// how many candidates were left out because there were more than [`HITS_PER_SAMPLE_MAX`].
     pub fn find(&self, text: &[u8], hits: &mut Vec<Hit>) -> usize {
-        self.pass(text, hits, None)
+        self.find_in(text, TableOf { table: &self.table(text), goes_on: false }, hits)
     }
 
-    fn pass(&self, text: &[u8], hits: &mut Vec<Hit>, seen: Option<&mut Vec<Explained>>) -> usize {
+    /// The table that a text begins with, for what goes on from it.
+    pub fn table(&self, text: &[u8]) -> Table {
+        Table::read(text, &self.lexicon)
+    }
+
+    /// As [`Engine::find`], in a text that is part of a table.
+    pub fn find_in(&self, text: &[u8], table: TableOf<'_>, hits: &mut Vec<Hit>) -> usize {
+        self.pass(text, table, hits, None)
+    }
+
+    fn pass(
+        &self,
+        text: &[u8],
+        table: TableOf<'_>,
+        hits: &mut Vec<Hit>,
+        seen: Option<&mut Vec<Explained>>,
+    ) -> usize {
         let first = hits.len();
         let mut pass = Pass {
             engine: self,
-            probe: Probe::new(text, &self.lexicon),
+            probe: Probe::new(text, &self.lexicon, table.table),
+            goes_on: table.goes_on,
             run: Run::default(),
             hits,
             room: HITS_PER_SAMPLE_MAX,
@@ -312,6 +340,7 @@ impl Engine {
             this = next;
             at += BLOCK_BYTES;
         }
+        pass.cells();
         let cut = pass.cut;
         settle::settle(hits, first);
         cut
@@ -332,6 +361,7 @@ struct Pass<'a, 't> {
     /// Hits that there is room for.
     room: usize,
     cut: usize,
+    goes_on: bool,
     /// Where every place is noted that a detector saw, for [`Engine::explain`].
     seen: Option<&'a mut Vec<Explained>>,
 }
@@ -493,6 +523,25 @@ impl Pass<'_, '_> {
                 self.keep(*index, found);
             }
         }
+    }
+
+    /// Looks at the cells of columns that name what is looked for under keys.
+    fn cells(&mut self) {
+        let (engine, table) = (self.engine, self.probe.table());
+        let Some(header) = &table.header else { return };
+        let keyed = |column: usize| {
+            let named = table.named(column);
+            engine.keyed.rows.iter().filter(move |(index, _)| named.contains(*index))
+        };
+        let text = self.probe.text;
+        let from = header.first_row(text, self.goes_on);
+        let wanted = |column: usize| keyed(column).next().is_some();
+        header.each_cell(text, from, wanted, |column, cell| {
+            for (index, find) in keyed(column) {
+                let found = find(&mut self.probe, cell);
+                self.keep(*index, found);
+            }
+        });
     }
 
     /// Looks at the beginnings of secrets.
