@@ -17,6 +17,7 @@
 mod anchors;
 mod checksum;
 mod columns;
+mod custom;
 mod detector;
 mod evidence;
 mod explain;
@@ -36,6 +37,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use custom::{Custom, Dictionary, Matcher, VALIDATORS, validator};
 pub use detector::{Detector, Find, Tier, Words};
 pub use evidence::Reasons;
 pub use explain::{Explained, Outcome};
@@ -43,15 +45,17 @@ pub use fingerprint::{KEY_BYTES, Key};
 pub use mask::redact;
 pub use stream::{Stream, Window};
 
+use std::sync::Arc;
+
 use aho_corasick::AhoCorasick;
 
-use crate::limits::HITS_PER_SAMPLE_MAX;
+use crate::limits::{CUSTOM_DETECTORS_MAX, HITS_PER_SAMPLE_MAX};
 use crate::model::{Confidence, Entity, Tags};
 use anchors::{BLOCK_BYTES, Block, block};
 use detector::{Field, FindAt};
 use evidence::Candidate;
 use forms::Shape;
-use lexicon::Lexicon;
+use lexicon::{Lexicon, Terms};
 use probe::Probe;
 pub use probe::Table;
 use text::{Boundary, Run};
@@ -154,6 +158,7 @@ pub struct Engine {
     literals: Option<AhoCorasick>,
     /// The detector behind each literal.
     literal_rows: Vec<(usize, FindAt)>,
+    customs: Vec<Arc<Custom>>,
     entities: Vec<Entity>,
 }
 
@@ -170,24 +175,32 @@ struct Keyed {
 impl Engine {
     /// An engine that finds `entities` and no other.
     pub fn new(entities: &[Entity]) -> Engine {
-        Engine::of(|row| entities.iter().any(|entity| entity.name() == row.entity))
+        Engine::with(|row| entities.iter().any(|entity| entity.name() == row.entity), &[])
     }
 
     /// An engine that finds everything but what is only looked for by name.
     pub fn usual() -> Engine {
-        Engine::of(|row| !row.only_by_name)
+        Engine::with(|row| !row.only_by_name, &[])
     }
 
     /// An engine that finds everything.
     pub fn all() -> Engine {
-        Engine::of(|_| true)
+        Engine::with(|_| true, &[])
     }
 
-    fn of(on: impl Fn(&Detector) -> bool) -> Engine {
+    /// An engine with the built-in detectors that are `on`, and at most
+    /// [`CUSTOM_DETECTORS_MAX`] of a policy.
+    pub fn with(on: impl Fn(&Detector) -> bool, customs: &[Arc<Custom>]) -> Engine {
+        let customs: Vec<Arc<Custom>> =
+            customs.iter().take(CUSTOM_DETECTORS_MAX).cloned().collect();
         let rows: Vec<(usize, &Detector)> =
             table::DETECTORS.iter().enumerate().filter(|(_, row)| on(row)).collect();
+        let terms = rows.iter().map(|(index, row)| (*index, Terms::BuiltIn(row.words)));
+        let brought = customs.iter().enumerate();
+        let brought = brought.map(|(at, custom)| (table::COUNT + at, Terms::Near(&custom.words)));
+        let built_in = table::DETECTORS.iter().map(|row| Entity::of(row.entity));
         let mut engine = Engine {
-            lexicon: Lexicon::new(rows.iter().map(|(index, row)| (*index, row.words))),
+            lexicon: Lexicon::new(terms.chain(brought)),
             buckets: (0..=LETTERS_MAX).flat_map(|_| 0..=GROUP_MAX).map(|_| Bucket::new()).collect(),
             tokens: vec![Vec::new(); TOKEN_MAX + 1],
             at: Vec::new(),
@@ -196,11 +209,13 @@ impl Engine {
             keyed: Keyed::default(),
             literals: None,
             literal_rows: Vec::new(),
-            entities: table::DETECTORS.iter().map(|row| Entity::of(row.entity)).collect(),
+            entities: built_in.chain(customs.iter().map(|custom| custom.entity.clone())).collect(),
+            customs: Vec::new(),
         };
         if rows.iter().any(|(_, row)| matches!(row.find, Find::Plus(_))) {
             table::load();
         }
+        engine.customs = customs;
         let mut literals = Vec::new();
         for (index, row) in rows {
             engine.add(index, row, &mut literals);
@@ -278,19 +293,27 @@ impl Engine {
 
     /// The regulations that a hit falls under.
     pub fn tags(&self, id: DetectorId) -> Tags {
-        self.detector(id).map(Detector::tag_set).unwrap_or_default()
+        match self.detector(id) {
+            Some(row) => row.tag_set(),
+            None => self.custom(id).map(|custom| custom.tags).unwrap_or_default(),
+        }
     }
 
     /// What may be shown of a value; of one that is too short for its kind nothing is.
     pub fn mask(&self, id: DetectorId, value: &[u8]) -> String {
-        self.detector(id).map_or_else(|| "***".to_owned(), |row| (row.mask)(value))
+        self.detector(id).map_or_else(|| mask::nothing(value), |row| (row.mask)(value))
     }
 
     /// Hands on the bytes that are the same however a value is written.
     pub fn plain(&self, id: DetectorId, value: &[u8], out: &mut dyn FnMut(u8)) {
-        if let Some(row) = self.detector(id) {
-            (row.plain)(value, out);
+        match self.detector(id) {
+            Some(row) => (row.plain)(value, out),
+            None => mask::each(value, |_| true, &mut |byte| out(byte.to_ascii_lowercase())),
         }
+    }
+
+    fn custom(&self, id: DetectorId) -> Option<&Arc<Custom>> {
+        usize::from(id.0).checked_sub(table::COUNT).and_then(|at| self.customs.get(at))
     }
 
     /// Appends the hits in `text` in order of their start, no two of them sharing a byte. Returns
@@ -341,6 +364,7 @@ impl Engine {
             at += BLOCK_BYTES;
         }
         pass.cells();
+        pass.customs();
         let cut = pass.cut;
         settle::settle(hits, first);
         cut
@@ -522,6 +546,13 @@ impl Pass<'_, '_> {
                 let found = find(&mut self.probe, field);
                 self.keep(*index, found);
             }
+        }
+    }
+
+    /// Looks for what the policy brings along.
+    fn customs(&mut self) {
+        for (index, custom) in self.engine.customs.iter().enumerate() {
+            custom.find(self.probe.text, &mut |found| self.keep(table::COUNT + index, Some(found)));
         }
     }
 
