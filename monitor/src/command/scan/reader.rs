@@ -93,6 +93,7 @@ impl<'a> Reader<'a> {
                 _ => (Skip::Binary, "no text".into()),
             };
             report.skipped.push((shown(path), why, what));
+            report.is_file = false;
             return report;
         }
         match self.pieces(filled, &mut file, Name::File(path), lines, &mut report) {
