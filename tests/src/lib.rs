@@ -10,7 +10,9 @@ pub mod cgroup;
 pub mod data;
 pub mod monitor;
 pub mod net;
+pub mod pcap;
 pub mod program;
+pub mod scan;
 pub mod skip;
 pub mod wait;
 

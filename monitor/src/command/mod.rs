@@ -3,7 +3,10 @@
 
 pub mod demo;
 pub mod doctor;
+pub mod entities;
 pub mod exit;
+pub mod input;
 pub mod log;
 pub mod policy;
 pub mod run;
+pub mod scan;
