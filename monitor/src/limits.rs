@@ -101,3 +101,28 @@ pub const KILLED_KNOWN_MAX: usize = 1_024;
 /// Alerts of about 1 KiB that wait for the end of a process that was killed; more go out as
 /// `signalled`.
 pub const ALERTS_WAITING_MAX: usize = 4_096;
+
+// redact
+
+/// Bytes of a text that are held at once, however long its lines are. Of these
+/// [`REDACT_BEHIND_BYTES`] and [`REDACT_AHEAD_BYTES`] are looked at twice, 3 %.
+pub const REDACT_WINDOW_BYTES: usize = 256 << 10;
+/// Bytes before a place that are looked at for what they say about it: keys and words stand within
+/// 64 bytes, a private key of RSA with 4096 bits in PEM is 3.2 KiB.
+pub const REDACT_BEHIND_BYTES: usize = 4 << 10;
+/// Bytes after a place that are looked at before it is written: the longest value that is found
+/// whole wherever a window ends.
+pub const REDACT_AHEAD_BYTES: usize = 4 << 10;
+/// Bytes of a text that are looked at in one go at least; with more candidates in them than
+/// [`HITS_PER_SAMPLE_MAX`] they are struck out whole.
+pub const REDACT_PIECE_BYTES_MIN: usize = 2 * REDACT_AHEAD_BYTES;
+
+/// Bytes that are read at a time.
+pub const REDACT_READ_BYTES: usize = 64 << 10;
+/// Bytes of a file that holds a key for tokens.
+pub const REDACT_KEY_FILE_BYTES_MAX: usize = 4_096;
+
+const _: () = assert!(
+    REDACT_WINDOW_BYTES >= 4 * (REDACT_BEHIND_BYTES + REDACT_PIECE_BYTES_MIN),
+    "each window moves on"
+);

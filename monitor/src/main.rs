@@ -4,13 +4,14 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use egress_monitor::command::{demo, doctor, exit, policy, run};
+use egress_monitor::command::{demo, doctor, exit, policy, redact, run};
 
 const EXAMPLES: &str = "Examples:
   egress-monitor demo                        see it work on this host, harmlessly
   egress-monitor doctor                      what this kernel can do
   egress-monitor policy check policy.toml    find all errors of a policy
   egress-monitor run --policy policy.toml    the daemon
+  egress-monitor redact < app.log            without the personal data in it
 
 Exit codes: 0 well, 1 trouble, 2 wrong arguments, 66 a file cannot be read, 69 the kernel cannot,
 73 a file cannot be made, 75 another instance runs, 77 not permitted, 78 the policy has errors.";
@@ -31,6 +32,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Say what this kernel can do, what is missing, and what a running daemon does
     Doctor(doctor::DoctorArgs),
+    /// Take personal data out of what passes through
+    Redact(redact::RedactArgs),
     /// Work on policies
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Policy(policy::PolicyArgs),
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Redact(args) => redact::run(&args),
         Command::Policy(args) => {
             policy::run(&args, policy::today()).map(ExitCode::from).map_err(Into::into)
         }

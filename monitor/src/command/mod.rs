@@ -5,5 +5,7 @@ pub mod demo;
 pub mod doctor;
 pub mod exit;
 pub mod log;
+mod names;
 pub mod policy;
+pub mod redact;
 pub mod run;

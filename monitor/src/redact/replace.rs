@@ -1,0 +1,152 @@
+//! What is written in the place of one value. It finds nothing.
+
+use std::ops::Range;
+
+use super::number::{self, Number};
+use super::{Mode, Redactor};
+use crate::decode::View;
+use crate::detect::{Hit, mask};
+
+/// A value of a text that was written anew.
+pub(super) struct Replaced {
+    /// What it takes the place of in the text.
+    pub(super) span: Range<usize>,
+    /// Bytes of each quote around it.
+    pub(super) quote: usize,
+}
+
+/// Appends to `out` what stands for a hit of a view of `text`.
+pub(super) fn replace(
+    redactor: &Redactor,
+    text: &[u8],
+    view: &View<'_>,
+    hit: &Hit,
+    out: &mut Vec<u8>,
+) -> Replaced {
+    let value = view.bytes.get(hit.start..hit.end).unwrap_or_default();
+    let number = match redactor.mode {
+        // It is for people to read, who need no quotes.
+        Mode::Partly => None,
+        _ => number::around(&view.bytes, hit.start..hit.end),
+    };
+    let span = match &number {
+        Some(number) => view.span(number.span.clone()),
+        None => whole_chars(text, view.span(hit.start..hit.end)),
+    };
+    if redactor.mode == Mode::Mask {
+        let quote = match number {
+            Some(number) => mask_number(text, view, &number, &span, out),
+            None => {
+                mask_bytes(text, view, hit, &span, out);
+                0
+            }
+        };
+        return Replaced { span, quote };
+    }
+    let quote = number.map(|number| number.quote(text, view)).unwrap_or_default();
+    out.extend_from_slice(&quote);
+    match redactor.mode {
+        Mode::Token => {
+            out.extend_from_slice(hit.entity.name().as_bytes());
+            out.push(b'_');
+            out.extend_from_slice(redactor.key.fingerprint(hit.entity, value).as_bytes());
+        }
+        Mode::Hash => out.extend_from_slice(redactor.key.hash(hit.entity, value).as_bytes()),
+        Mode::Remove => {
+            out.push(b'[');
+            out.extend_from_slice(hit.entity.name().as_bytes());
+            out.push(b']');
+        }
+        Mode::Partly => out.extend_from_slice(mask(hit.entity, value).as_bytes()),
+        Mode::Mask => {}
+    }
+    out.extend_from_slice(&quote);
+    Replaced { span, quote: quote.len() }
+}
+
+/// Stars for each byte of a value, but for separators, line ends, and whatever stands in the middle
+/// of it without being part of it, as the framing of chunks does.
+fn mask_bytes(text: &[u8], view: &View<'_>, hit: &Hit, span: &Range<usize>, out: &mut Vec<u8>) {
+    let begin = out.len();
+    out.extend_from_slice(text.get(span.clone()).unwrap_or_default());
+    let Some(written) = out.get_mut(begin..) else { return };
+    for at in hit.start..hit.end {
+        let Some(byte) = view.bytes.get(at) else { break };
+        if stays(*byte) {
+            continue;
+        }
+        let source = view.span(at..at + 1);
+        let (from, to) =
+            (source.start.saturating_sub(span.start), source.end.saturating_sub(span.start));
+        written.get_mut(from..to).unwrap_or_default().fill(b'*');
+    }
+    // The bytes of a character that the hit did not have whole.
+    let (first, last) = (view.source(hit.start), view.span(hit.start..hit.end).end);
+    let head = first.saturating_sub(span.start);
+    let tail = last.saturating_sub(span.start);
+    written.get_mut(..head).unwrap_or_default().fill(b'*');
+    written.get_mut(tail..).unwrap_or_default().fill(b'*');
+}
+
+/// Whether a byte of a value says nothing of it, and may be what delimits it for who reads it.
+fn stays(byte: u8) -> bool {
+    matches!(
+        byte,
+        b' ' | b'-'
+            | b'.'
+            | b'/'
+            | b'('
+            | b')'
+            | b'+'
+            | b'@'
+            | b','
+            | b';'
+            | b'|'
+            | b'\t'
+            | b'\n'
+            | b'\r'
+    )
+}
+
+/// A string of stars as long as the number, or where there is no room for its quotes, another
+/// number. Gives the bytes of each quote.
+fn mask_number(
+    text: &[u8],
+    view: &View<'_>,
+    number: &Number,
+    span: &Range<usize>,
+    out: &mut Vec<u8>,
+) -> usize {
+    let quote = number.quote(text, view);
+    match span.len().checked_sub(2 * quote.len()) {
+        Some(stars @ 1..) => {
+            out.extend_from_slice(&quote);
+            out.resize(out.len() + stars, b'*');
+            out.extend_from_slice(&quote);
+            quote.len()
+        }
+        _ => {
+            let mut first = true;
+            for byte in text.get(span.clone()).unwrap_or_default() {
+                out.push(match byte {
+                    // A number does not begin with a zero (RFC 8259 section 6).
+                    b'0'..=b'9' if std::mem::take(&mut first) => b'1',
+                    b'0'..=b'9' => b'0',
+                    other => *other,
+                });
+            }
+            0
+        }
+    }
+}
+
+/// The span with the characters at its ends whole.
+fn whole_chars(text: &[u8], span: Range<usize>) -> Range<usize> {
+    let continues = |at: usize| text.get(at).is_some_and(|byte| byte & 0xC0 == 0x80);
+    let (mut start, mut end) = (span.start, span.end);
+    for _ in 0..3 {
+        start -= usize::from(start > 0 && continues(start));
+        end += usize::from(continues(end));
+    }
+    start..end
+}
