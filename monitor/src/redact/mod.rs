@@ -8,8 +8,6 @@ mod number;
 mod replace;
 mod stream;
 mod strike;
-#[cfg(test)]
-mod tests;
 
 pub use stream::Stream;
 

@@ -78,7 +78,7 @@ fn mask_bytes(text: &[u8], view: &View<'_>, hit: &Hit, span: &Range<usize>, out:
         let source = view.span(at..at + 1);
         let (from, to) =
             (source.start.saturating_sub(span.start), source.end.saturating_sub(span.start));
-        written.get_mut(from..to).unwrap_or_default().fill(b'*');
+        star(written.get_mut(from..to).unwrap_or_default());
     }
     // The bytes of a character that the hit did not have whole.
     let (first, last) = (view.source(hit.start), view.span(hit.start..hit.end).end);
@@ -86,6 +86,16 @@ fn mask_bytes(text: &[u8], view: &View<'_>, hit: &Hit, span: &Range<usize>, out:
     let tail = last.saturating_sub(span.start);
     written.get_mut(..head).unwrap_or_default().fill(b'*');
     written.get_mut(tail..).unwrap_or_default().fill(b'*');
+}
+
+/// Stars for what stands for one byte of a value: an escape, but for a line end that cuts it in two
+/// and what frames the next chunk behind it.
+fn star(escape: &mut [u8]) {
+    let line = escape.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+    let Some(line) = line else { return escape.fill(b'*') };
+    let after = escape.iter().rposition(|byte| *byte == b'\n').unwrap_or(line);
+    escape.get_mut(..line).unwrap_or_default().fill(b'*');
+    escape.get_mut(after + 1..).unwrap_or_default().fill(b'*');
 }
 
 /// Whether a byte of a value says nothing of it, and may be what delimits it for who reads it.
