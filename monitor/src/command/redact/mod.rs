@@ -74,7 +74,7 @@ pub struct RedactArgs {
 enum ModeName {
     /// `*` for letters and digits; lengths stay
     Mask,
-    /// Entity and fingerprint: CREDIT_CARD_8d3c5a97e2f01b46
+    /// Entity and fingerprint: CREDIT_CARD_ea7bba60e3d161e1
     Token,
     /// Keyed hash: 64 hex digits
     Hash,
@@ -170,7 +170,8 @@ fn say(counts: &Counts) -> io::Result<()> {
     let mut err = io::stderr().lock();
     let values: u64 = counts.values.values().sum();
     let (bytes_in, bytes_out) = (counts.bytes_in, counts.bytes_out);
-    writeln!(err, "{values} values taken out, {bytes_in} bytes in, {bytes_out} bytes out")?;
+    let noun = if values == 1 { "value" } else { "values" };
+    writeln!(err, "{values} {noun} taken out, {bytes_in} bytes in, {bytes_out} bytes out")?;
     for (entity, count) in &counts.values {
         writeln!(err, "  {entity:<24} {count}")?;
     }
