@@ -117,6 +117,9 @@ pub const REDACT_AHEAD_BYTES: usize = 4 << 10;
 /// [`HITS_PER_SAMPLE_MAX`] they are struck out whole.
 pub const REDACT_PIECE_BYTES_MIN: usize = 2 * REDACT_AHEAD_BYTES;
 
+/// Encodings as a whole (base64, gzip, …) in each other that are encoded again; what is in more of
+/// them is made unreadable.
+pub const REDACT_ARMOUR_DEPTH_MAX: usize = 3;
 /// Bytes that are read at a time.
 pub const REDACT_READ_BYTES: usize = 64 << 10;
 /// Bytes of a file that holds a key for tokens.

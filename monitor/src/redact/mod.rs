@@ -4,6 +4,7 @@
 //! What is found in any reading of the text is taken out where it stands in the text, escapes and
 //! all. A text that comes in pieces goes through a [`Stream`].
 
+mod armour;
 mod number;
 mod replace;
 mod stream;
@@ -102,11 +103,13 @@ impl Redactor {
                 continue;
             }
             put(text.get(at..strike.start).unwrap_or_default(), counts);
-            put(strikes.written(strike, at), counts);
+            put(strikes.written(strike, at, to), counts);
             if strike.start >= from {
-                *counts.values.entry(strike.entity).or_default() += 1;
+                for entity in strikes.entities(strike) {
+                    *counts.values.entry(*entity).or_default() += 1;
+                }
             }
-            at = strike.end;
+            at = if strike.in_parts { strike.end.min(to) } else { strike.end };
         }
         put(text.get(at..to).unwrap_or_default(), counts);
     }

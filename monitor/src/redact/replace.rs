@@ -18,26 +18,29 @@ pub(super) struct Replaced {
 /// Appends to `out` what stands for a hit of a view of `text`.
 pub(super) fn replace(
     redactor: &Redactor,
+    mode: Mode,
     text: &[u8],
     view: &View<'_>,
     hit: &Hit,
     out: &mut Vec<u8>,
 ) -> Replaced {
     let value = view.bytes.get(hit.start..hit.end).unwrap_or_default();
-    let number = match redactor.mode {
+    let number = match mode {
         // It is for people to read, who need no quotes.
         Mode::Partly => None,
         _ => number::around(&view.bytes, hit.start..hit.end),
     };
+    let wide = Wide::of(text, view, hit);
     let span = match &number {
         Some(number) => view.span(number.span.clone()),
+        None if wide.is_some() => view.span(hit.start..hit.end),
         None => whole_chars(text, view.span(hit.start..hit.end)),
     };
-    if redactor.mode == Mode::Mask {
+    if mode == Mode::Mask {
         let quote = match number {
-            Some(number) => mask_number(text, view, &number, &span, out),
+            Some(number) => mask_number(text, view, &number, wide, &span, out),
             None => {
-                mask_bytes(text, view, hit, &span, out);
+                mask_bytes(text, view, hit, wide, &span, out);
                 0
             }
         };
@@ -45,7 +48,8 @@ pub(super) fn replace(
     }
     let quote = number.map(|number| number.quote(text, view)).unwrap_or_default();
     out.extend_from_slice(&quote);
-    match redactor.mode {
+    let begin = out.len();
+    match mode {
         Mode::Token => {
             out.extend_from_slice(hit.entity.name().as_bytes());
             out.push(b'_');
@@ -60,13 +64,24 @@ pub(super) fn replace(
         Mode::Partly => out.extend_from_slice(mask(hit.entity, value).as_bytes()),
         Mode::Mask => {}
     }
+    if let Some(wide) = wide {
+        let narrow = out.split_off(begin);
+        narrow.iter().for_each(|byte| out.extend_from_slice(&wide.unit(*byte)));
+    }
     out.extend_from_slice(&quote);
     Replaced { span, quote: quote.len() }
 }
 
 /// Stars for each byte of a value, but for separators, line ends, and whatever stands in the middle
 /// of it without being part of it, as the framing of chunks does.
-fn mask_bytes(text: &[u8], view: &View<'_>, hit: &Hit, span: &Range<usize>, out: &mut Vec<u8>) {
+fn mask_bytes(
+    text: &[u8],
+    view: &View<'_>,
+    hit: &Hit,
+    wide: Option<Wide>,
+    span: &Range<usize>,
+    out: &mut Vec<u8>,
+) {
     let begin = out.len();
     out.extend_from_slice(text.get(span.clone()).unwrap_or_default());
     let Some(written) = out.get_mut(begin..) else { return };
@@ -78,7 +93,7 @@ fn mask_bytes(text: &[u8], view: &View<'_>, hit: &Hit, span: &Range<usize>, out:
         let source = view.span(at..at + 1);
         let (from, to) =
             (source.start.saturating_sub(span.start), source.end.saturating_sub(span.start));
-        star(written.get_mut(from..to).unwrap_or_default());
+        star(written.get_mut(from..to).unwrap_or_default(), wide);
     }
     // The bytes of a character that the hit did not have whole.
     let (first, last) = (view.source(hit.start), view.span(hit.start..hit.end).end);
@@ -90,7 +105,10 @@ fn mask_bytes(text: &[u8], view: &View<'_>, hit: &Hit, span: &Range<usize>, out:
 
 /// Stars for what stands for one byte of a value: an escape, but for a line end that cuts it in two
 /// and what frames the next chunk behind it.
-fn star(escape: &mut [u8]) {
+fn star(escape: &mut [u8], wide: Option<Wide>) {
+    if let Some(wide) = wide {
+        return escape.chunks_exact_mut(2).for_each(|pair| pair.copy_from_slice(&wide.unit(b'*')));
+    }
     let line = escape.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
     let Some(line) = line else { return escape.fill(b'*') };
     let after = escape.iter().rposition(|byte| *byte == b'\n').unwrap_or(line);
@@ -124,6 +142,7 @@ fn mask_number(
     text: &[u8],
     view: &View<'_>,
     number: &Number,
+    wide: Option<Wide>,
     span: &Range<usize>,
     out: &mut Vec<u8>,
 ) -> usize {
@@ -131,7 +150,11 @@ fn mask_number(
     match span.len().checked_sub(2 * quote.len()) {
         Some(stars @ 1..) => {
             out.extend_from_slice(&quote);
-            out.resize(out.len() + stars, b'*');
+            let begin = out.len();
+            out.resize(begin + stars, b'*');
+            if wide.is_some() {
+                star(out.get_mut(begin..).unwrap_or_default(), wide);
+            }
             out.extend_from_slice(&quote);
             quote.len()
         }
@@ -146,6 +169,37 @@ fn mask_number(
                 });
             }
             0
+        }
+    }
+}
+
+/// The order of bytes where characters take up two (UTF-16).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wide {
+    Big,
+    Little,
+}
+
+impl Wide {
+    /// That of the text that a hit of `view` was read from; `None` where bytes are bytes.
+    fn of(text: &[u8], view: &View<'_>, hit: &Hit) -> Option<Wide> {
+        let encoding: &str = &view.encoding;
+        if !encoding.contains("utf-16") {
+            return None;
+        }
+        // The upper half of a letter of ASCII is zero.
+        let ascii =
+            (hit.start..hit.end).find(|at| view.bytes.get(*at).is_some_and(u8::is_ascii))?;
+        match text.get(view.span(ascii..ascii + 1))? {
+            [0, ..] => Some(Wide::Big),
+            _ => Some(Wide::Little),
+        }
+    }
+
+    fn unit(self, byte: u8) -> [u8; 2] {
+        match self {
+            Wide::Big => [0, byte],
+            Wide::Little => [byte, 0],
         }
     }
 }
