@@ -171,7 +171,7 @@ proptest! {
         prop_assert_eq!(redacted.len(), sent.len());
         let ends = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count();
         prop_assert_eq!(ends(&redacted), ends(&sent));
-        prop_assert_eq!(String::from_utf8(sent).is_ok(), String::from_utf8(redacted).is_ok());
+        prop_assert!(String::from_utf8(sent).is_err() || String::from_utf8(redacted).is_ok());
     }
 
     #[test]
