@@ -5,7 +5,6 @@ mod payload;
 
 use egress_monitor::decode::{Part, Text, views};
 use egress_monitor::detect::{Engine, KEY_BYTES, Key};
-use egress_monitor::model::Entity;
 use egress_monitor::redact::{Mode, Redactor, Stream, Which};
 use payload::{named, payload};
 use proptest::prelude::*;
@@ -16,7 +15,7 @@ const MODES: [Mode; 4] = [Mode::Mask, Mode::Token, Mode::Hash, Mode::Remove];
 
 fn redactor(mode: Mode) -> Redactor {
     let key = Key::from_bytes([7; KEY_BYTES]);
-    Redactor::new(Engine::new(&Entity::ALL), key, mode, Which::default())
+    Redactor::new(Engine::usual(), key, mode, Which::default())
 }
 
 fn redact(mode: Mode, by_line: bool, pieces: &[&[u8]]) -> Vec<u8> {
@@ -32,13 +31,14 @@ fn redact(mode: Mode, by_line: bool, pieces: &[&[u8]]) -> Vec<u8> {
 
 /// What the engine finds in any reading of a text.
 fn found(text: &[u8]) -> Vec<String> {
-    let engine = Engine::new(&Entity::ALL);
+    let engine = Engine::usual();
     let mut all = Vec::new();
     for view in views(&Text { bytes: text, fresh: 0, part: Part::Text }).iter() {
         let mut hits = Vec::new();
         engine.find(&view.bytes, &mut hits);
-        let name =
-            |hit: &egress_monitor::detect::Hit| format!("{} in {}", hit.entity, view.encoding);
+        let name = |hit: &egress_monitor::detect::Hit| {
+            format!("{} in {}", engine.entity(hit.detector), view.encoding)
+        };
         all.extend(hits.iter().map(name));
     }
     all

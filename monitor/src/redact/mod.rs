@@ -15,8 +15,8 @@ pub use stream::Stream;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use crate::detect::{Engine, Hit, KEY_BYTES, Key};
-use crate::model::{Confidence, Entity};
+use crate::detect::{DetectorId, Engine, Hit, KEY_BYTES, Key};
+use crate::model::Confidence;
 use strike::Strikes;
 
 /// What stands for a value.
@@ -59,8 +59,8 @@ pub struct Counts {
     pub bytes_out: u64,
     /// Bytes that held more candidates than are looked at, and were struck out whole.
     pub bytes_struck: u64,
-    /// Values taken out, by entity.
-    pub values: BTreeMap<Entity, u64>,
+    /// Values taken out, by detector.
+    pub values: BTreeMap<DetectorId, u64>,
 }
 
 /// Takes values out of texts. One serves many texts.
@@ -75,6 +75,11 @@ impl Redactor {
     /// One that takes out what `engine` finds and `which` asks for. `key` is for tokens and hashes.
     pub fn new(engine: Engine, key: Key, mode: Mode, which: Which) -> Redactor {
         Redactor { engine, key, mode, which }
+    }
+
+    /// The detectors.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     fn wants(&self, hit: &Hit) -> bool {
@@ -105,8 +110,8 @@ impl Redactor {
             put(text.get(at..strike.start).unwrap_or_default(), counts);
             put(strikes.written(strike, at, to), counts);
             if strike.start >= from {
-                for entity in strikes.entities(strike) {
-                    *counts.values.entry(*entity).or_default() += 1;
+                for id in strikes.detectors(strike) {
+                    *counts.values.entry(*id).or_default() += 1;
                 }
             }
             at = if strike.in_parts { strike.end.min(to) } else { strike.end };
@@ -122,7 +127,7 @@ pub fn partly(text: &str) -> String {
     static REDACTOR: OnceLock<Redactor> = OnceLock::new();
     let redactor = REDACTOR.get_or_init(|| {
         let key = Key::from_bytes([0; KEY_BYTES]);
-        Redactor::new(Engine::new(&Entity::ALL), key, Mode::Partly, Which::default())
+        Redactor::new(Engine::usual(), key, Mode::Partly, Which::default())
     });
     let mut redacted = Vec::with_capacity(text.len());
     let mut out = |bytes: &[u8]| redacted.extend_from_slice(bytes);

@@ -5,7 +5,8 @@ use std::ops::Range;
 use super::number::{self, Number};
 use super::{Mode, Redactor};
 use crate::decode::View;
-use crate::detect::{Hit, mask};
+use crate::detect::Hit;
+use crate::model::Tag;
 
 /// A value of a text that was written anew.
 pub(super) struct Replaced {
@@ -24,6 +25,8 @@ pub(super) fn replace(
     hit: &Hit,
     out: &mut Vec<u8>,
 ) -> Replaced {
+    let engine = &redactor.engine;
+    let entity = engine.entity(hit.detector).name();
     let value = view.bytes.get(hit.start..hit.end).unwrap_or_default();
     let number = match mode {
         // It is for people to read, who need no quotes.
@@ -40,7 +43,8 @@ pub(super) fn replace(
         let quote = match number {
             Some(number) => mask_number(text, view, &number, wide, &span, out),
             None => {
-                mask_bytes(text, view, hit, wide, &span, out);
+                let secret = engine.tags(hit.detector).contains(Tag::Secret);
+                mask_bytes(text, view, hit, secret, wide, &span, out);
                 0
             }
         };
@@ -51,17 +55,21 @@ pub(super) fn replace(
     let begin = out.len();
     match mode {
         Mode::Token => {
-            out.extend_from_slice(hit.entity.name().as_bytes());
+            out.extend_from_slice(entity.as_bytes());
             out.push(b'_');
-            out.extend_from_slice(redactor.key.fingerprint(hit.entity, value).as_bytes());
+            let fingerprint = redactor.key.fingerprint(engine, hit.detector, value);
+            out.extend_from_slice(fingerprint.as_bytes());
         }
-        Mode::Hash => out.extend_from_slice(redactor.key.hash(hit.entity, value).as_bytes()),
+        Mode::Hash => {
+            let hash = redactor.key.hash(engine, hit.detector, value);
+            out.extend_from_slice(hash.as_bytes());
+        }
         Mode::Remove => {
             out.push(b'[');
-            out.extend_from_slice(hit.entity.name().as_bytes());
+            out.extend_from_slice(entity.as_bytes());
             out.push(b']');
         }
-        Mode::Partly => out.extend_from_slice(mask(hit.entity, value).as_bytes()),
+        Mode::Partly => out.extend_from_slice(engine.mask(hit.detector, value).as_bytes()),
         Mode::Mask => {}
     }
     if let Some(wide) = wide {
@@ -78,6 +86,7 @@ fn mask_bytes(
     text: &[u8],
     view: &View<'_>,
     hit: &Hit,
+    secret: bool,
     wide: Option<Wide>,
     span: &Range<usize>,
     out: &mut Vec<u8>,
@@ -87,7 +96,7 @@ fn mask_bytes(
     let Some(written) = out.get_mut(begin..) else { return };
     for at in hit.start..hit.end {
         let Some(byte) = view.bytes.get(at) else { break };
-        if stays(*byte) {
+        if stays(*byte, secret) {
             continue;
         }
         let source = view.span(at..at + 1);
@@ -116,24 +125,10 @@ fn star(escape: &mut [u8], wide: Option<Wide>) {
     escape.get_mut(after + 1..).unwrap_or_default().fill(b'*');
 }
 
-/// Whether a byte of a value says nothing of it, and may be what delimits it for who reads it.
-fn stays(byte: u8) -> bool {
-    matches!(
-        byte,
-        b' ' | b'-'
-            | b'.'
-            | b'/'
-            | b'('
-            | b')'
-            | b'+'
-            | b'@'
-            | b','
-            | b';'
-            | b'|'
-            | b'\t'
-            | b'\n'
-            | b'\r'
-    )
+/// Whether a byte of a value says nothing of it, and may be what delimits it for who reads it. Of a
+/// secret only line ends stay.
+fn stays(byte: u8, secret: bool) -> bool {
+    matches!(byte, b'\n' | b'\r') || (!secret && b" -./()+@,;|\t".contains(&byte))
 }
 
 /// A string of stars as long as the number, or where there is no room for its quotes, another

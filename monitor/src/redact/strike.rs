@@ -8,16 +8,16 @@ use super::armour::{self, Armour, Place};
 use super::replace::replace;
 use super::{Mode, Redactor};
 use crate::decode::{Part, Text, View, views};
-use crate::detect::Hit;
+use crate::detect::{DetectorId, Hit};
 use crate::limits::REDACT_ARMOUR_DEPTH_MAX;
-use crate::model::{Confidence, Entity};
+use crate::model::Confidence;
 
 /// A value that is taken out.
 pub(super) struct Strike {
     pub(super) start: usize,
     pub(super) end: usize,
-    /// Of how many values it is the place, each of [`Strikes::entities`].
-    entities: Range<usize>,
+    /// The detectors of the values that it is the place of, in [`Strikes::detectors`].
+    detectors: Range<usize>,
     confidence: Confidence,
     /// Bytes of the quotes that are put around it, 0 where it needs none.
     pub(super) quote: usize,
@@ -33,7 +33,7 @@ pub(super) struct Strike {
 pub(super) struct Strikes {
     list: Vec<Strike>,
     written: Vec<u8>,
-    entities: Vec<Entity>,
+    detectors: Vec<DetectorId>,
     hits: Vec<Hit>,
     /// Where compressed bytes begin that go on beyond the text.
     held: Option<usize>,
@@ -56,9 +56,9 @@ impl Strikes {
         written.get(skip..end.min(written.len())).unwrap_or_default()
     }
 
-    /// The entities of the values that a strike takes out.
-    pub(super) fn entities(&self, strike: &Strike) -> &[Entity] {
-        self.entities.get(strike.entities.clone()).unwrap_or_default()
+    /// The detectors of the values that a strike takes out.
+    pub(super) fn detectors(&self, strike: &Strike) -> &[DetectorId] {
+        self.detectors.get(strike.detectors.clone()).unwrap_or_default()
     }
 
     /// Finds the values in `text` that end after `from`. Gives how many candidates were not looked
@@ -77,7 +77,7 @@ impl Strikes {
     ) -> usize {
         self.list.clear();
         self.written.clear();
-        self.entities.clear();
+        self.detectors.clear();
         self.held = None;
         let mut cut = 0;
         for view in views(&Text { bytes: text, fresh: 0, part: Part::Text }).iter() {
@@ -112,14 +112,20 @@ impl Strikes {
         cut
     }
 
-    fn push(&mut self, span: Range<usize>, written: &[u8], in_parts: bool, entities: &[Entity]) {
-        let (begin, first) = (self.written.len(), self.entities.len());
+    fn push(
+        &mut self,
+        span: Range<usize>,
+        written: &[u8],
+        in_parts: bool,
+        detectors: &[DetectorId],
+    ) {
+        let (begin, first) = (self.written.len(), self.detectors.len());
         self.written.extend_from_slice(written);
-        self.entities.extend_from_slice(entities);
+        self.detectors.extend_from_slice(detectors);
         self.list.push(Strike {
             start: span.start,
             end: span.end,
-            entities: first..self.entities.len(),
+            detectors: first..self.detectors.len(),
             confidence: Confidence::High,
             quote: 0,
             written: begin..self.written.len(),
@@ -128,13 +134,13 @@ impl Strikes {
     }
 
     fn add(&mut self, redactor: &Redactor, mode: Mode, text: &[u8], view: &View<'_>, hit: &Hit) {
-        let (begin, first) = (self.written.len(), self.entities.len());
+        let (begin, first) = (self.written.len(), self.detectors.len());
         let replaced = replace(redactor, mode, text, view, hit, &mut self.written);
-        self.entities.push(hit.entity);
+        self.detectors.push(hit.detector);
         self.list.push(Strike {
             start: replaced.span.start,
             end: replaced.span.end,
-            entities: first..self.entities.len(),
+            detectors: first..self.detectors.len(),
             confidence: hit.confidence,
             quote: replaced.quote,
             written: begin..self.written.len(),
@@ -145,7 +151,7 @@ impl Strikes {
     /// A value in what is encoded as a whole, where it cannot be encoded again.
     fn scramble(&mut self, text: &[u8], armour: Armour, span: Range<usize>, hit: &Hit) {
         let raw = text.get(span.clone()).unwrap_or_default();
-        self.push(span, &armour::scramble(armour, raw), false, &[hit.entity]);
+        self.push(span, &armour::scramble(armour, raw), false, &[hit.detector]);
     }
 
     /// The values in what is encoded as a whole, which `view` is the reading of.
@@ -179,7 +185,7 @@ impl Strikes {
             let encoded = armour::encode(armour, letters, padding, &inner.apply(&view.bytes));
             let written = encoded.unwrap_or_else(|| armour::scramble(armour, letters));
             let span = region.start..region.end + padding;
-            self.push(span, &written, false, &inner.entities);
+            self.push(span, &written, false, &inner.detectors);
             return cut;
         }
         for strike in &inner.list {
@@ -189,7 +195,7 @@ impl Strikes {
             let anew = inner.written(strike, strike.start, strike.end);
             let written = armour::overwrite(armour, letters, raw, bytes, anew);
             let written = written.unwrap_or_else(|| armour::scramble(armour, raw));
-            self.push(span, &written, true, inner.entities(strike));
+            self.push(span, &written, true, inner.detectors(strike));
         }
         cut
     }

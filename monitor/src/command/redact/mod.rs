@@ -15,7 +15,7 @@ use clap::ValueEnum;
 use super::exit::Exit;
 use super::names;
 use crate::detect::Engine;
-use crate::model::{Confidence, Entity};
+use crate::model::Confidence;
 use crate::redact::{Counts, Mode, Redactor, Which};
 use flow::Packing;
 
@@ -52,6 +52,9 @@ pub struct RedactArgs {
     /// Only these entities, such as CREDIT_CARD,IBAN_CODE
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     entities: Vec<String>,
+    /// Only entities with one of these tags, such as PCI-DSS,GDPR
+    #[arg(long, value_name = "TAG", value_delimiter = ',')]
+    tags: Vec<String>,
     /// Only what is found with this confidence or more
     #[arg(long, value_enum, default_value_t = ConfidenceName::Low)]
     min_confidence: ConfidenceName,
@@ -118,17 +121,14 @@ pub fn run(args: &RedactArgs) -> anyhow::Result<ExitCode> {
         }
     }
     if args.stats {
-        say(&total)?;
+        say(&total, redactor.engine())?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn redactor(args: &RedactArgs) -> Result<Redactor, Exit> {
-    let entities = names::entities(&args.entities).map_err(|what| Exit::new(TROUBLE, what))?;
-    let engine = match entities.is_empty() {
-        true => Engine::new(&Entity::ALL),
-        false => Engine::new(&entities),
-    };
+    let engine = names::engine(&args.entities, &args.tags);
+    let engine = engine.map_err(|what| Exit::new(TROUBLE, what))?;
     let mode = match args.mode {
         ModeName::Mask => Mode::Mask,
         ModeName::Token => Mode::Token,
@@ -161,18 +161,19 @@ fn add(total: &mut Counts, counts: Counts) {
     total.bytes_in += counts.bytes_in;
     total.bytes_out += counts.bytes_out;
     total.bytes_struck += counts.bytes_struck;
-    for (entity, count) in counts.values {
-        *total.values.entry(entity).or_default() += count;
+    for (id, count) in counts.values {
+        *total.values.entry(id).or_default() += count;
     }
 }
 
-fn say(counts: &Counts) -> io::Result<()> {
+fn say(counts: &Counts, engine: &Engine) -> io::Result<()> {
     let mut err = io::stderr().lock();
     let values: u64 = counts.values.values().sum();
     let (bytes_in, bytes_out) = (counts.bytes_in, counts.bytes_out);
     let noun = if values == 1 { "value" } else { "values" };
     writeln!(err, "{values} {noun} taken out, {bytes_in} bytes in, {bytes_out} bytes out")?;
-    for (entity, count) in &counts.values {
+    for (id, count) in &counts.values {
+        let entity = engine.entity(*id);
         writeln!(err, "  {entity:<24} {count}")?;
     }
     if counts.bytes_struck > 0 {
