@@ -129,3 +129,10 @@ const _: () = assert!(
     REDACT_WINDOW_BYTES >= 4 * (REDACT_BEHIND_BYTES + REDACT_PIECE_BYTES_MIN),
     "each window moves on"
 );
+
+// explain
+
+/// Bytes of a text that is explained.
+pub const EXPLAIN_BYTES_MAX: u64 = 1 << 20;
+/// Things that were not found and are explained.
+pub const EXPLAIN_CANDIDATES_MAX: usize = 64;

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use egress_monitor::command::{demo, doctor, exit, policy, redact, run};
+use egress_monitor::command::{demo, doctor, exit, explain, policy, redact, run};
 
 const EXAMPLES: &str = "Examples:
   egress-monitor demo                        see it work on this host, harmlessly
@@ -34,6 +34,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Take personal data out of what passes through
     Redact(redact::RedactArgs),
+    /// Say why something in a text was found, and why something else was not
+    Explain(explain::ExplainArgs),
     /// Work on policies
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Policy(policy::PolicyArgs),
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Redact(args) => redact::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Policy(args) => {
             policy::run(&args, policy::today()).map(ExitCode::from).map_err(Into::into)
         }

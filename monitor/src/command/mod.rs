@@ -4,6 +4,7 @@
 pub mod demo;
 pub mod doctor;
 pub mod exit;
+pub mod explain;
 pub mod log;
 mod names;
 pub mod policy;
