@@ -18,6 +18,7 @@ mod anchors;
 mod checksum;
 mod detector;
 mod evidence;
+mod explain;
 mod fingerprint;
 mod forms;
 mod key;
@@ -26,6 +27,7 @@ mod mask;
 mod probe;
 mod set;
 mod settle;
+mod stream;
 mod table;
 mod text;
 mod words;
@@ -35,8 +37,10 @@ mod tests;
 
 pub use detector::{Detector, Find, Tier, Words};
 pub use evidence::Reasons;
+pub use explain::{Explained, Outcome};
 pub use fingerprint::{KEY_BYTES, Key};
 pub use mask::redact;
+pub use stream::{Stream, Window};
 
 use aho_corasick::AhoCorasick;
 
@@ -281,6 +285,10 @@ impl Engine {
     /// Appends the hits in `text` in order of their start, no two of them sharing a byte. Returns
     /// how many candidates were left out because there were more than [`HITS_PER_SAMPLE_MAX`].
     pub fn find(&self, text: &[u8], hits: &mut Vec<Hit>) -> usize {
+        self.pass(text, hits, None)
+    }
+
+    fn pass(&self, text: &[u8], hits: &mut Vec<Hit>, seen: Option<&mut Vec<Explained>>) -> usize {
         let first = hits.len();
         let mut pass = Pass {
             engine: self,
@@ -289,6 +297,7 @@ impl Engine {
             hits,
             room: HITS_PER_SAMPLE_MAX,
             cut: 0,
+            seen,
         };
         pass.literals();
         let mut this = block(text, 0);
@@ -323,6 +332,8 @@ struct Pass<'a, 't> {
     /// Hits that there is room for.
     room: usize,
     cut: usize,
+    /// Where every place is noted that a detector saw, for [`Engine::explain`].
+    seen: Option<&'a mut Vec<Explained>>,
 }
 
 impl Pass<'_, '_> {
@@ -398,6 +409,7 @@ impl Pass<'_, '_> {
         boundary: Boundary,
     ) {
         if row.valid.is_some_and(|valid| !valid(compact)) {
+            self.note(index, (start, end), 0, Reasons::default(), Outcome::CheckFails);
             return;
         }
         let mut found = Candidate::new(start, end, worth_db + row.chance_db());
@@ -495,13 +507,37 @@ impl Pass<'_, '_> {
     }
 
     fn keep(&mut self, index: usize, found: Option<Candidate>) {
-        let Some(hit) = found.and_then(|found| self.probe.weigh(index, &found)) else { return };
+        let Some(found) = found else { return };
+        let hit = match self.probe.weigh(index, &found) {
+            Ok(hit) => hit,
+            Err((score_db, reasons, outcome)) => {
+                return self.note(index, (found.start, found.end), score_db, reasons, outcome);
+            }
+        };
+        let outcome = Outcome::Found(hit.confidence);
+        self.note(index, (hit.start, hit.end), hit.score_db, hit.reasons, outcome);
         if self.room == 0 {
             self.cut += 1;
             return;
         }
         self.room -= 1;
         self.hits.push(hit);
+    }
+}
+
+impl Pass<'_, '_> {
+    fn note(
+        &mut self,
+        index: usize,
+        (start, end): (usize, usize),
+        score_db: i16,
+        reasons: Reasons,
+        outcome: Outcome,
+    ) {
+        if let Some(seen) = self.seen.as_mut().filter(|seen| seen.len() < HITS_PER_SAMPLE_MAX) {
+            let detector = DetectorId::built_in(index);
+            seen.push(Explained { detector, start, end, score_db, reasons, outcome });
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::key;
 use super::lexicon::{Lexicon, Marks, is_word_byte, next_word};
 use super::set::Set;
 use super::text::{Boundary, boundary, byte, byte_before, slice};
-use super::{DetectorId, Hit};
+use super::{DetectorId, Hit, Outcome};
 use crate::model::Confidence;
 
 /// Bytes before a value in which a word counts as next to it.
@@ -74,8 +74,16 @@ impl<'t> Probe<'t> {
         Probe { text, lexicon, key: None, path: None, near: Near::default(), alone: None }
     }
 
-    /// Weighs a value of the detector with its surroundings. `None` where it is too little.
-    pub(super) fn weigh(&mut self, index: usize, found: &Candidate) -> Option<Hit> {
+    /// Weighs a value of the detector with its surroundings.
+    ///
+    /// # Errors
+    ///
+    /// Evidence, reasons and outcome, where it is not reported.
+    pub(super) fn weigh(
+        &mut self,
+        index: usize,
+        found: &Candidate,
+    ) -> Result<Hit, (i16, Reasons, Outcome)> {
         let (start, end) = (found.start, found.end);
         let joined = !found.own_bounds && boundary(self.text, start, end) == Boundary::Joined;
         let mut reasons = found.reasons;
@@ -83,7 +91,7 @@ impl<'t> Probe<'t> {
         let mut at_most = found.at_most;
         let verdict = self.verdict(index, start, end);
         match verdict {
-            Verdict::Hostile => return None,
+            Verdict::Hostile => return Err((score_db, reasons, Outcome::NamedOtherwise)),
             Verdict::Named(reason, db) => {
                 reasons = reasons.and(reason);
                 score_db += db;
@@ -95,7 +103,9 @@ impl<'t> Probe<'t> {
                     at_most = Confidence::Low;
                 }
             }
-            Verdict::Silent | Verdict::Doubtful if found.needs_context => return None,
+            Verdict::Silent | Verdict::Doubtful if found.needs_context => {
+                return Err((score_db, reasons, Outcome::NeedsContext));
+            }
             Verdict::Silent => {}
             Verdict::Doubtful => {
                 reasons = reasons.and(Reasons::DOUBT);
@@ -113,8 +123,10 @@ impl<'t> Probe<'t> {
         if found.test_data {
             reasons = reasons.and(Reasons::TEST);
         }
-        let confidence = evidence::confidence(score_db)?.min(at_most);
-        Some(Hit {
+        let confidence = evidence::confidence(score_db)
+            .ok_or((score_db, reasons, Outcome::TooLittle))?
+            .min(at_most);
+        Ok(Hit {
             detector: DetectorId::built_in(index),
             start,
             end,

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::table::{card_tests as card, iban_tests as iban};
-use super::{DetectorId, Engine, Hit, Key, detector, detectors, redact};
+use super::{DetectorId, Engine, Hit, Key, Stream, detector, detectors, redact};
 use crate::limits::HITS_PER_SAMPLE_MAX;
 use crate::model::{Confidence, Entity};
 
@@ -335,6 +335,18 @@ fn group(digits: &[u8], separator: &str) -> String {
     grouped
 }
 
+/// Text around values, in which what is said of them depends on what is near.
+const RECORDS: [&str; 8] = [
+    r#"{"card":{"holder":"x","number":"4111 1111 1111 1111"},"id":7}"#,
+    "ssn: 536-22-8726\n",
+    "pay 4539578763621486 by card, ",
+    "mail jane@acme.io or call +49 30 1234567; ",
+    "IBAN NO93 8601 1117 947\r\n",
+    "trace 0123456789abcdef 1732492834123 9876543210 ",
+    r#"{"patients":[{"name":"x","phones":["+1 415 555 2671","+1 415 555 2672"]}]}"#,
+    "4111111111111111",
+];
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
@@ -398,6 +410,37 @@ proptest! {
                 prop_assert!(shown <= shown_max);
             }
             (detector("EMAIL_ADDRESS").expect("built in").mask)(value);
+        }
+    }
+
+    /// Records far enough apart, and pieces large enough, that many windows come to pass.
+    #[test]
+    fn a_text_in_pieces_gives_what_the_whole_gives(
+        records in prop::collection::vec((0..RECORDS.len(), 0..8_000usize), 1..120),
+        cuts in prop::collection::vec(1..60_000usize, 0..40),
+    ) {
+        let mut text = Vec::new();
+        for (record, padding) in records {
+            text.extend_from_slice(RECORDS[record].as_bytes());
+            text.extend(std::iter::repeat_n(b'.', padding));
+        }
+        let in_pieces = |cuts: &[usize]| {
+            let (mut stream, mut rest, mut found) = (Stream::new(&ALL), &text[..], Vec::new());
+            let mut emit = |base: u64, hit: &Hit| found.push((base + hit.start as u64, hit.end - hit.start, hit.detector, hit.score_db, hit.reasons));
+            for cut in cuts {
+                let (piece, after) = rest.split_at((*cut).min(rest.len()));
+                stream.push(piece, &mut emit);
+                rest = after;
+            }
+            stream.push(rest, &mut emit);
+            stream.finish(&mut emit);
+            found
+        };
+        let whole = find_in(&ALL, &text);
+        let pieces = in_pieces(&cuts);
+        prop_assert_eq!(whole.len(), pieces.len());
+        for (hit, piece) in whole.iter().zip(pieces) {
+            prop_assert_eq!((hit.start as u64, hit.end - hit.start, hit.detector, hit.score_db, hit.reasons), piece);
         }
     }
 
