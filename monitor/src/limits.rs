@@ -174,3 +174,37 @@ pub const SCAN_BASELINE_BYTES_MAX: u64 = 64 << 20;
 
 const _: () = assert!(SCAN_PIECE_BYTES >= 4 * SCAN_OVERLAP_BYTES);
 const _: () = assert!(SCAN_PIECE_BYTES > INPUT_HEAD_BYTES);
+// redact
+
+/// Bytes of a text that are held at once, however long its lines are. Of these
+/// [`REDACT_BEHIND_BYTES`] and [`REDACT_AHEAD_BYTES`] are looked at twice, 3 %.
+pub const REDACT_WINDOW_BYTES: usize = 256 << 10;
+/// Bytes before a place that are looked at for what they say about it: keys and words stand within
+/// 64 bytes, a private key of RSA with 4096 bits in PEM is 3.2 KiB.
+pub const REDACT_BEHIND_BYTES: usize = 4 << 10;
+/// Bytes after a place that are looked at before it is written: the longest value that is found
+/// whole wherever a window ends.
+pub const REDACT_AHEAD_BYTES: usize = 4 << 10;
+/// Bytes of a text that are looked at in one go at least; with more candidates in them than
+/// [`HITS_PER_SAMPLE_MAX`] they are struck out whole.
+pub const REDACT_PIECE_BYTES_MIN: usize = 2 * REDACT_AHEAD_BYTES;
+
+/// Encodings as a whole (base64, gzip, …) in each other that are encoded again; what is in more of
+/// them is made unreadable.
+pub const REDACT_ARMOUR_DEPTH_MAX: usize = 3;
+/// Bytes that are read at a time.
+pub const REDACT_READ_BYTES: usize = 64 << 10;
+/// Bytes of a file that holds a key for tokens.
+pub const REDACT_KEY_FILE_BYTES_MAX: usize = 4_096;
+
+const _: () = assert!(
+    REDACT_WINDOW_BYTES >= 4 * (REDACT_BEHIND_BYTES + REDACT_PIECE_BYTES_MIN),
+    "each window moves on"
+);
+
+// explain
+
+/// Bytes of a text that is explained.
+pub const EXPLAIN_BYTES_MAX: u64 = 1 << 20;
+/// Things that were not found and are explained.
+pub const EXPLAIN_CANDIDATES_MAX: usize = 64;
