@@ -16,12 +16,12 @@ mod carried;
 mod daemon;
 mod footprint;
 mod kill;
-mod machine;
+pub mod machine;
 mod made_up;
 mod nginx;
 mod numbers;
 mod sends;
-mod table;
+pub mod table;
 mod turns;
 
 pub use kill::leak;
@@ -126,7 +126,7 @@ pub fn run(args: &BenchArgs, root: &Path) -> Result<ExitCode> {
     ensure!(nix::unistd::geteuid().is_root(), "the monitor needs root; run this as root");
     let readme = root.join("README.md");
     if args.readme {
-        table::check_markers(&readme)?;
+        table::check_markers(&readme, "bench")?;
     }
     let bench = Bench { binary: build(root)?, folder: Folder::make()?, quick: args.quick };
     let mut machine = Machine::read()?;
@@ -142,7 +142,7 @@ pub fn run(args: &BenchArgs, root: &Path) -> Result<ExitCode> {
         }));
     }
     machine.look_again()?;
-    let table = Table { machine, rows };
+    let table = Table { command: "cargo xtask bench", machine, rows };
     print!("{table}");
     if let Some(path) = &args.json {
         let json = serde_json::to_vec_pretty(&table)?;
@@ -152,7 +152,7 @@ pub fn run(args: &BenchArgs, root: &Path) -> Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     if args.readme {
-        table.write_into(&readme)?;
+        table.write_into(&readme, "bench")?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,75 @@
+//! The engine as the measurements ask it: which entities there are, what stands where in a text.
+//! The only place here that knows its interface.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use egress_monitor::decode::{Part, Text, views};
+use egress_monitor::detect::{self, Engine};
+use egress_monitor::model::{Confidence, Entity};
+
+/// What was found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The entity's name.
+    pub entity: &'static str,
+    /// Where in the text, encodings and all.
+    pub span: Range<usize>,
+    /// How sure.
+    pub confidence: Confidence,
+    /// What may be shown of it.
+    pub masked: String,
+}
+
+/// Finds some entities or all.
+pub struct Finder(Engine);
+
+impl Finder {
+    /// Every detector.
+    pub fn all() -> Finder {
+        Finder(Engine::new(&Entity::ALL))
+    }
+
+    /// One entity alone, where it has a detector.
+    pub fn only(entity: &str) -> Option<Finder> {
+        Some(Finder(Engine::new(&[entity.parse().ok()?])))
+    }
+
+    /// What stands in a text as it is.
+    pub fn plain(&self, text: &[u8]) -> Vec<Found> {
+        let mut hits = Vec::new();
+        self.0.find(text, &mut hits);
+        let found = |hit: &detect::Hit| Found {
+            entity: hit.entity.name(),
+            span: hit.start..hit.end,
+            confidence: hit.confidence,
+            masked: detect::mask(hit.entity, text.get(hit.start..hit.end).unwrap_or_default()),
+        };
+        hits.iter().map(found).collect()
+    }
+
+    /// What stands in a text in any of its readings, each place once.
+    pub fn decoded(&self, text: &[u8]) -> Vec<Found> {
+        let mut all = Vec::new();
+        let mut seen = HashSet::new();
+        for view in views(&Text { bytes: text, fresh: 0, part: Part::Text }).iter() {
+            for mut found in self.plain(&view.bytes) {
+                found.span = view.span(found.span);
+                if seen.insert((found.entity, found.span.clone())) {
+                    all.push(found);
+                }
+            }
+        }
+        all
+    }
+}
+
+/// The names of all entities that have a detector.
+pub fn entities() -> Vec<&'static str> {
+    Entity::ALL.iter().map(|entity| entity.name()).collect()
+}
+
+/// What an entity's own check says of a value without separators; `None` where it has none.
+pub fn is_valid(_entity: &str, _compact: &str) -> Option<bool> {
+    None
+}
