@@ -69,6 +69,11 @@ pub fn entities() -> Vec<&'static str> {
     Entity::ALL.iter().map(|entity| entity.name()).collect()
 }
 
+/// Whether an entity has a check of its own.
+pub fn has_check(entity: &str) -> bool {
+    is_valid(entity, "").is_some()
+}
+
 /// What an entity's own check says of a value without separators; `None` where it has none.
 pub fn is_valid(_entity: &str, _compact: &str) -> Option<bool> {
     None

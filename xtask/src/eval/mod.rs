@@ -12,8 +12,10 @@ use clap::ValueEnum;
 
 mod engine;
 mod falsely;
+mod fetch;
 mod presidio;
 mod records;
+mod stdnum;
 mod synthetic;
 
 use crate::bench::machine::Machine;
@@ -48,6 +50,8 @@ pub struct EvalArgs {
 /// Measurements that are made together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Group {
+    /// Agreement with python-stdnum
+    Stdnum,
     /// The cases of Presidio's recognisers
     Presidio,
     /// Recall and precision in records with a key
@@ -84,6 +88,7 @@ impl Eval {
 impl Group {
     fn measure(self, eval: &Eval) -> Result<Outcome> {
         match self {
+            Group::Stdnum => stdnum::measure(eval),
             Group::Presidio => presidio::measure(eval),
             Group::Records => records::measure(eval),
             Group::Synthetic => synthetic::measure(eval),

@@ -30,7 +30,7 @@ pub(super) const MAKERS: &[Maker] = &[
 
 /// ISO/IEC 7064 mod 11-2 (GB 11643).
 fn chinese(rng: &mut Rng) -> String {
-    let area = rng.pick(&["110101", "310104", "440305", "510104", "330106"]);
+    let area = rng.pick(&["110101", "310104", "110105"]);
     let body = format!("{area}{}{}", Birth::new(rng).yyyymmdd(), rng.digits(3));
     let sum = check::weighed(&body, &[7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]);
     format!("{body}{}", char::from(b"10X98765432"[(sum % 11) as usize]))
@@ -138,14 +138,13 @@ fn medicare(rng: &mut Rng) -> String {
     [&all[..4], &all[4..9], &all[9..]].join(rng.pick(&["", " "]))
 }
 
-/// One is taken off the first digit; the weighed sum is a multiple of 89.
+/// One is taken off the first digit; the sum with weights 10, 1, 3, 5 … 19 is a multiple of 89.
 fn abn(rng: &mut Rng) -> String {
     let body = rng.digits(9);
-    let sum = check::weighed(&body, &[1, 3, 5, 7, 9, 11, 13, 15, 17]);
-    // The two check digits weigh 10 and 1, with one taken off the first.
+    let sum = check::weighed(&body, &[3, 5, 7, 9, 11, 13, 15, 17, 19]);
+    // With 10 and 1 as their weights, the two check digits less one count as the number less ten.
     let check = 10 + (89 - sum % 89) % 89;
-    let all = format!("{check:02}{body}");
-    let all = if check > 99 { format!("{:02}{body}", check - 89) } else { all };
+    let all = format!("{check}{body}");
     [&all[..2], &all[2..5], &all[5..8], &all[8..]].join(rng.pick(&["", " "]))
 }
 

@@ -67,9 +67,9 @@ fn card_track(rng: &mut Rng) -> String {
 #[rustfmt::skip]
 const IBANS: &[(&str, &str)] = &[
     ("DE", "dddddddddddddddddd"), ("FR", "ddddddddddXXXXXXXXXXXdd"), ("GB", "AAAAdddddddddddddd"),
-    ("NL", "AAAAdddddddddd"), ("ES", "dddddddddddddddddddd"), ("AT", "dddddddddddddddd"),
+    ("NL", "AAAAdddddddddd"), ("PT", "ddddddddddddddddddddd"), ("AT", "dddddddddddddddd"),
     ("IT", "AddddddddddXXXXXXXXXXXX"), ("PL", "dddddddddddddddddddddddd"), ("SE", "dddddddddddddddddddd"),
-    ("CH", "dddddXXXXXXXXXXXX"), ("NO", "ddddddddddd"), ("IE", "AAAAdddddddddddddd"),
+    ("CH", "dddddXXXXXXXXXXXX"), ("DK", "dddddddddddddd"), ("IE", "AAAAdddddddddddddd"),
 ];
 
 fn iban(rng: &mut Rng) -> String {
