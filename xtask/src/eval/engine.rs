@@ -4,9 +4,10 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use egress_monitor::decode::{Part, Text, views};
+use egress_monitor::decode::{Decoder, Part, Text, views};
 use egress_monitor::detect::{self, Engine};
 use egress_monitor::model::{Confidence, Entity};
+use egress_monitor::reassemble::Gap;
 
 /// What was found.
 #[derive(Debug, Clone)]
@@ -62,6 +63,29 @@ impl Finder {
         }
         all
     }
+}
+
+impl Finder {
+    /// What stands in the texts of a flow, as entities and values.
+    pub fn flow(&self, bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+        let mut all = Vec::new();
+        Decoder::default().feed(bytes, Gap::Unknown, &mut |text| {
+            for view in views(&text).iter() {
+                for found in self.plain(&view.bytes) {
+                    all.push((
+                        found.entity,
+                        view.bytes.get(found.span).unwrap_or_default().to_vec(),
+                    ));
+                }
+            }
+        });
+        all
+    }
+}
+
+/// Whether a value is reported without a key or a word near it.
+pub fn is_strong(_entity: &str) -> bool {
+    true
 }
 
 /// The names of all entities that have a detector.

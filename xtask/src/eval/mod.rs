@@ -10,6 +10,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
+mod encode;
+mod encoded;
 mod engine;
 mod falsely;
 mod fetch;
@@ -56,6 +58,10 @@ enum Group {
     Presidio,
     /// Recall and precision in records with a key
     Records,
+    /// Recall in records that are encoded
+    Encoded,
+    /// Recall in records that are cut
+    Cut,
     /// False findings in made-up machine traffic
     Synthetic,
 }
@@ -91,6 +97,8 @@ impl Group {
             Group::Stdnum => stdnum::measure(eval),
             Group::Presidio => presidio::measure(eval),
             Group::Records => records::measure(eval),
+            Group::Encoded => encoded::measure(eval),
+            Group::Cut => encoded::cut(eval),
             Group::Synthetic => synthetic::measure(eval),
         }
     }
