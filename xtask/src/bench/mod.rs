@@ -14,6 +14,8 @@ use clap::ValueEnum;
 mod alert;
 mod carried;
 mod daemon;
+#[cfg(feature = "engine")]
+mod detect;
 mod footprint;
 mod kill;
 pub mod machine;
@@ -30,7 +32,11 @@ use table::{Row, Table};
 
 /// Arguments of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct BenchArgs {
+    /// Something other than the monitor
+    #[command(subcommand)]
+    other: Option<Other>,
     /// Fewer and shorter rounds: under a minute instead of under four
     #[arg(long)]
     quick: bool,
@@ -43,6 +49,18 @@ pub struct BenchArgs {
     /// Measure these only
     #[arg(long, value_name = "NAME", num_args = 1..)]
     only: Vec<Group>,
+}
+
+/// What is measured without the monitor.
+#[derive(Debug, clap::Subcommand)]
+enum Other {
+    /// The detectors, beside others
+    #[cfg(feature = "engine")]
+    Detect(detect::DetectArgs),
+    /// The detectors, beside others
+    #[cfg(not(feature = "engine"))]
+    #[command(disable_help_flag = true)]
+    Detect(crate::with_engine::Rest),
 }
 
 /// Measurements that are made together.
@@ -123,6 +141,15 @@ impl Group {
 
 /// Runs `cargo xtask bench` on the workspace in `root`.
 pub fn run(args: &BenchArgs, root: &Path) -> Result<ExitCode> {
+    match &args.other {
+        None => {}
+        #[cfg(feature = "engine")]
+        Some(Other::Detect(args)) => return detect::run(args, root),
+        #[cfg(not(feature = "engine"))]
+        Some(Other::Detect(rest)) => {
+            return crate::with_engine::again(root, &["bench", "detect"], rest);
+        }
+    }
     ensure!(nix::unistd::geteuid().is_root(), "the monitor needs root; run this as root");
     let readme = root.join("README.md");
     if args.readme {

@@ -19,6 +19,13 @@ impl Field<'_> {
         spell(self.key, Spelling::Snake)
     }
 
+    /// The same with a list behind it, so that there is something to compress.
+    fn long_json(&self) -> String {
+        let items = vec!["{\"kind\":\"item\",\"state\":\"shipped\",\"count\":2}"; 12].join(",");
+        let object = self.json();
+        format!("{},\"items\":[{items}]}}", object.trim_end_matches('}'))
+    }
+
     /// The field in an object of JSON with two others.
     fn json(&self) -> String {
         let value = json_escaped(self.value);
@@ -64,7 +71,7 @@ pub const ENCODINGS: &[Encoding] = &[
         let all = base64(field.json().as_bytes(), BASE64);
         format!("{{\"kind\":\"event\",\"payload\":\"{all}\"}}").into_bytes()
     }),
-    aimed("gzip", |_, field| http("Content-Encoding: gzip", &gzip(field.json().as_bytes()))),
+    aimed("gzip", |_, field| http("Content-Encoding: gzip", &gzip(field.long_json().as_bytes()))),
     aimed("nested JSON", |_, field| {
         let inner = json_escaped(&field.json());
         format!("{{\"kind\":\"event\",\"body\":\"{inner}\",\"seq\":4}}").into_bytes()
@@ -110,16 +117,18 @@ pub const ENCODINGS: &[Encoding] = &[
         let all: String = field.json().bytes().map(|byte| format!("{byte:02x}")).collect();
         format!("{{\"kind\":\"event\",\"payload\":\"{all}\"}}").into_bytes()
     }),
-    more("gzip, bare", |_, field| gzip(field.json().as_bytes())),
+    more("gzip, bare", |_, field| gzip(field.long_json().as_bytes())),
     more("gzip in base64", |_, field| {
-        let all = base64(&gzip(field.json().as_bytes()), BASE64);
+        let all = base64(&gzip(field.long_json().as_bytes()), BASE64);
         format!("{{\"kind\":\"event\",\"payload\":\"{all}\"}}").into_bytes()
     }),
-    more("deflate", |_, field| http("Content-Encoding: deflate", &zlib(field.json().as_bytes()))),
-    more("brotli", |_, field| http("Content-Encoding: br", &brotli(field.json().as_bytes()))),
+    more("deflate", |_, field| {
+        http("Content-Encoding: deflate", &zlib(field.long_json().as_bytes()))
+    }),
+    more("brotli", |_, field| http("Content-Encoding: br", &brotli(field.long_json().as_bytes()))),
     more("zstd", |_, field| {
         let level = ruzstd::encoding::CompressionLevel::Fastest;
-        let body = ruzstd::encoding::compress_to_vec(field.json().as_bytes(), level);
+        let body = ruzstd::encoding::compress_to_vec(field.long_json().as_bytes(), level);
         http("Content-Encoding: zstd", &body)
     }),
     more("chunked", |rng, field| {

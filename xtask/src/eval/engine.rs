@@ -18,6 +18,8 @@ pub struct Found {
     pub span: Range<usize>,
     /// How sure.
     pub confidence: Confidence,
+    /// Whether it is a published test value.
+    pub test_data: bool,
     /// What may be shown of it.
     pub masked: String,
 }
@@ -44,6 +46,7 @@ impl Finder {
             entity: hit.entity.name(),
             span: hit.start..hit.end,
             confidence: hit.confidence,
+            test_data: hit.test_data,
             masked: detect::mask(hit.entity, text.get(hit.start..hit.end).unwrap_or_default()),
         };
         hits.iter().map(found).collect()

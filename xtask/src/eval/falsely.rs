@@ -20,6 +20,7 @@ const AROUND_BYTES: usize = 48;
 #[derive(Default)]
 pub struct Count {
     bytes: usize,
+    test_data: usize,
     by: BTreeMap<(&'static str, Confidence), (usize, Vec<String>)>,
 }
 
@@ -27,7 +28,8 @@ impl Count {
     /// Takes in what was found in a text.
     pub fn add(&mut self, source: &str, text: &[u8], found: &[Found]) {
         self.bytes += text.len();
-        for one in found {
+        self.test_data += found.iter().filter(|one| one.test_data).count();
+        for one in found.iter().filter(|one| !one.test_data) {
             let (count, examples) = self.by.entry((one.entity, one.confidence)).or_default();
             *count += 1;
             if examples.len() < EXAMPLES_MAX {

@@ -10,11 +10,12 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
+mod corpora;
 mod encode;
 mod encoded;
 mod engine;
 mod falsely;
-mod fetch;
+pub mod fetch;
 mod presidio;
 mod records;
 mod stdnum;
@@ -64,6 +65,8 @@ enum Group {
     Cut,
     /// False findings in made-up machine traffic
     Synthetic,
+    /// False findings in other people's files
+    Corpora,
 }
 
 /// What every measurement is made with.
@@ -99,6 +102,7 @@ impl Group {
             Group::Records => records::measure(eval),
             Group::Encoded => encoded::measure(eval),
             Group::Cut => encoded::cut(eval),
+            Group::Corpora => corpora::measure(eval),
             Group::Synthetic => synthetic::measure(eval),
         }
     }

@@ -122,6 +122,7 @@ pub fn told(
         entity: "",
         span: value.clone(),
         confidence: egress_monitor::model::Confidence::Low,
+        test_data: false,
         masked: String::from_utf8_lossy(text.get(value.clone()).unwrap_or_default()).into_owned(),
     };
     let what: Vec<String> = found
