@@ -67,6 +67,12 @@ pub const THRESHOLD_WINDOWS_MAX: usize = 8_192;
 /// threshold ends first makes room.
 pub const THRESHOLDS_VALUES_MAX: usize = 1 << 20;
 
+/// Bytes before and behind the beginning of a value on which depends what is said of it: the longest
+/// value, the keys above it, the words near by.
+pub const WINDOW_HELD_BYTES: usize = 12 << 10;
+/// Bytes of a text in pieces that are looked at in one go, beside those that are held.
+pub const WINDOW_STEP_BYTES: usize = 232 << 10;
+
 const _: () = assert!(FLOW_CARRY_BYTES_MAX >= 256, "an escaped card is up to 222 bytes");
 const _: () = assert!(POLICY_EXCERPT_CHARS_MAX >= 80, "carets stand in the middle of an excerpt");
 const _: () =

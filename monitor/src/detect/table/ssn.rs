@@ -2,18 +2,40 @@
 //! Social Security Administration issues (20 CFR 422.103; randomised since 2011). There is no check
 //! digit: nine digits in a row count only where the context names them.
 
-use super::context::{self, Verdict};
-use super::text::{self, Boundary, Run};
-use super::{Anchor, Detector, Hit, mask, words};
-use crate::model::{Confidence, Entity};
+use super::super::detector::{Detector, Find, Tier};
+use super::super::evidence::{Candidate, Reasons};
+use super::super::probe::Probe;
+use super::super::text::{self, Boundary, Run};
+use super::super::{mask, words};
+use crate::model::Tag;
 
-pub(super) const DETECTOR: Detector =
-    Detector { anchor: Anchor::Digit, find, mask: mask_value, plain: mask::digits };
+pub(super) const ROWS: &[Detector] = &[Detector {
+    tier: Tier::Structured,
+    tags: &[Tag::Ccpa, Tag::Hipaa, Tag::Glba],
+    standard: "20 CFR 422.103 and SSA randomisation (2011): area, group and serial in range",
+    chance: 0.89,
+    example: "ssn: 536-22-8726",
+    words: words::US_SSN,
+    find: Find::Digits(DIGITS as u32, find),
+    valid: Some(|compact| {
+        <&[u8; DIGITS]>::try_from(compact).is_ok_and(|digits| {
+            digits.iter().all(u8::is_ascii_digit) && issue(digits) == Issue::Possible
+        })
+    }),
+    mask: mask_value,
+    plain: mask::digits,
+    ..Detector::new("US_SSN", "United States social security number")
+}];
+
+/// What the written form is worth, in decibans: with dashes or blanks, and with dots.
+const FORM_DB: i16 = 25;
+const DOTS_DB: i16 = 10;
 
 /// Digits of a number.
 const DIGITS: usize = 9;
 
-fn find(text: &[u8], at: usize, run: &Run) -> Option<Hit> {
+fn find(probe: &mut Probe<'_>, at: usize, run: &Run) -> Option<Candidate> {
+    let text = probe.text;
     if run.digits() < DIGITS {
         return None;
     }
@@ -37,19 +59,16 @@ fn find(text: &[u8], at: usize, run: &Run) -> Option<Hit> {
     if issue == Issue::Never || boundary == Boundary::Inside {
         return None;
     }
-    let context = context::judge(text, at, end, &words::US_SSN);
-    let named = context.verdict == Verdict::Named;
-    let in_row = code != 0 && goes_on(text, at, end, code);
-    let confidence = match (code, named) {
-        (0, true) => Confidence::Medium,
-        (0, false) => return None,
-        (_, true) => Confidence::High,
-        _ if boundary == Boundary::Joined || in_row => return None,
-        _ if context.verdict != Verdict::Silent || code == b'.' => Confidence::Low,
-        _ => Confidence::Medium,
+    let form_db = match code {
+        0 => 0,
+        b'.' => DOTS_DB,
+        _ => FORM_DB,
     };
-    let test_data = issue == Issue::Specimen;
-    Some(Hit { test_data, key: context.key, ..Hit::at(text, Entity::UsSsn, at, end, confidence) })
+    let mut found = Candidate::new(at, end, form_db);
+    found.needs_context = code == 0 || boundary == Boundary::Joined || goes_on(text, at, end, code);
+    found.test_data = issue == Issue::Specimen;
+    found.reasons = Reasons::CHECKED;
+    Some(if code == 0 { found } else { found.because(Reasons::FORM) })
 }
 
 /// Whether more digits follow or precede with the same separator: a row of numbers.

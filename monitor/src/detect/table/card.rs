@@ -1,13 +1,27 @@
 //! Payment card numbers: issuer, length, check digit, grouping and surroundings, ISO/IEC 7812-1.
 //! It does not say whether a card was issued.
 
-use super::context::{self, Verdict};
-use super::text::{self, Boundary, Group, RUN_DIGITS_MAX, Run};
-use super::{Anchor, Detector, Hit, mask, words};
-use crate::model::{Confidence, Entity};
+use super::super::checksum::{luhn, one_repeated};
+use super::super::detector::{Detector, Find, Tier};
+use super::super::evidence::{Candidate, Reasons};
+use super::super::probe::Probe;
+use super::super::text::{self, Boundary, Group, RUN_DIGITS_MAX, Run};
+use super::super::{mask, words};
+use crate::model::Tag;
 
-pub(super) const DETECTOR: Detector =
-    Detector { anchor: Anchor::Digit, find, mask: mask_value, plain: mask::digits };
+pub(super) const ROWS: &[Detector] = &[Detector {
+    tier: Tier::Strong,
+    tags: &[Tag::PciDss, Tag::Gdpr],
+    standard: "ISO/IEC 7812-1: issuer identification number, length, check digit (annex B)",
+    chance: 0.023,
+    example: "card number: 4539 5787 6362 1486",
+    words: words::CREDIT_CARD,
+    find: Find::Digits(DIGITS_MIN as u32, find),
+    valid: Some(is_card),
+    mask: mask_value,
+    plain: mask::digits,
+    ..Detector::new("CREDIT_CARD", "Payment card number (PAN)")
+}];
 
 /// Digits of the shortest number that is looked at.
 const DIGITS_MIN: usize = 13;
@@ -128,7 +142,8 @@ struct Number<'a> {
     rest: &'a [Group],
 }
 
-fn find(text: &[u8], at: usize, run: &Run) -> Option<Hit> {
+fn find(probe: &mut Probe<'_>, at: usize, run: &Run) -> Option<Candidate> {
+    let text = probe.text;
     let first = text::byte(text, at);
     if run.digits() < DIGITS_MIN || matches!(first, b'0' | b'7') {
         return None;
@@ -160,8 +175,8 @@ fn find(text: &[u8], at: usize, run: &Run) -> Option<Hit> {
     best
 }
 
-fn judge(text: &[u8], number: &Number<'_>) -> Option<Hit> {
-    if !luhn(number.digits) || is_one_digit_repeated(number.digits) {
+fn judge(text: &[u8], number: &Number<'_>) -> Option<Candidate> {
+    if !luhn(number.digits) || one_repeated(number.digits) {
         return None;
     }
     let issuer = issuer_of(number.digits)?;
@@ -170,33 +185,47 @@ fn judge(text: &[u8], number: &Number<'_>) -> Option<Hit> {
     if boundary == Boundary::Inside {
         return None;
     }
-    let context = context::judge(text, start, end, &words::CREDIT_CARD);
-    let named = context.verdict == Verdict::Named;
-    if !named && (issuer.needs_context || boundary == Boundary::Joined) {
-        return None;
-    }
-    let confidence = match Grouping::of(text, number) {
-        Grouping::Printed => Confidence::High,
-        Grouping::Table if named => Confidence::High,
-        Grouping::Table => Confidence::Low,
-        Grouping::Odd if named => Confidence::Medium,
-        Grouping::Odd => return None,
-        Grouping::Bare => match context.verdict {
-            Verdict::Named => Confidence::High,
-            Verdict::Hostile => return None,
-            _ if is_time(number.digits) => return None,
-            Verdict::Doubtful => Confidence::Low,
-            Verdict::Silent if number.digits.len() > BARE_DIGITS_MAX => Confidence::Low,
-            Verdict::Silent => Confidence::Medium,
-        },
+    let grouping = Grouping::of(text, number);
+    let bare = matches!(grouping, Grouping::Bare);
+    let form_db = match grouping {
+        Grouping::Printed => PRINTED_DB,
+        Grouping::Table | Grouping::Bare => 0,
+        Grouping::Odd => -ODD_DB,
     };
-    let test_data = TEST_NUMBERS.contains(&number.digits);
-    Some(Hit {
-        test_data,
-        key: context.key,
-        ..Hit::at(text, Entity::CreditCard, start, end, confidence)
+    let mut found = Candidate::new(start, end, chance_db(number.digits.len()) + form_db)
+        .because(Reasons::CHECKED);
+    found.needs_context = issuer.needs_context
+        || boundary == Boundary::Joined
+        || matches!(grouping, Grouping::Odd)
+        || (bare && (number.digits.len() > BARE_DIGITS_MAX || is_time(number.digits)));
+    found.test_data = TEST_NUMBERS.contains(&number.digits);
+    Some(match grouping {
+        Grouping::Printed => found.because(Reasons::FORM),
+        Grouping::Table | Grouping::Odd => found.because(Reasons::ODD),
+        Grouping::Bare => found,
     })
 }
+
+/// Whether an issuer has numbers of that length with that beginning, and the check digit fits.
+fn is_card(digits: &[u8]) -> bool {
+    luhn(digits) && !one_repeated(digits) && issuer_of(digits).is_some()
+}
+
+/// What length, issuer and check digit prove of random digits, in decibans: measured over random
+/// strings, of 13 digits 0.010 pass, of 14 0.0035, of 15 0.0020, of 16 0.023, of more 0.009.
+fn chance_db(digits: usize) -> i16 {
+    match digits {
+        14 => 25,
+        15 => 27,
+        16 => 16,
+        _ => 20,
+    }
+}
+
+/// What it is worth to be grouped as on a card.
+const PRINTED_DB: i16 = 25;
+/// What it costs to be grouped in any other way.
+const ODD_DB: i16 = 10;
 
 /// How the digits are set.
 enum Grouping {
@@ -252,28 +281,6 @@ fn issuer_of(digits: &[u8]) -> Option<&'static Issuer> {
     narrow.or_else(|| ISSUERS.iter().find(fits))
 }
 
-/// The check digit of ISO/IEC 7812-1 annex B.
-fn luhn(digits: &[u8]) -> bool {
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(index, digit)| {
-            let digit = u32::from(digit & 0x0F);
-            match index % 2 {
-                0 => digit,
-                _ if digit > 4 => digit * 2 - 9,
-                _ => digit * 2,
-            }
-        })
-        .sum();
-    sum.is_multiple_of(10)
-}
-
-fn is_one_digit_repeated(digits: &[u8]) -> bool {
-    digits.windows(2).all(|pair| pair.first() == pair.last())
-}
-
 /// Whether the digits are milli-, micro- or nanoseconds since 1970, of a time from 2001 to 2040.
 fn is_time(digits: &[u8]) -> bool {
     const FROM_SECONDS: u64 = 978_307_200;
@@ -291,7 +298,7 @@ fn mask_value(value: &[u8]) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::detect) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -318,7 +325,7 @@ pub(super) mod tests {
                 let rest = rest.iter().map(|b| b'0' + b % 10);
                 let digits = iin.to_string().into_bytes().into_iter().chain(rest).take(length);
                 let digits = with_check_digit(digits.collect());
-                (!is_one_digit_repeated(&digits) && !is_time(&digits)).then_some(digits)
+                (!one_repeated(&digits) && !is_time(&digits)).then_some(digits)
             },
         )
     }

@@ -6,13 +6,28 @@ use std::sync::LazyLock;
 
 use rlibphonenumber::{PhoneNumber, PhoneNumberUtil};
 
-use super::context::{self, Verdict};
-use super::text::{self, Boundary, Run};
-use super::{Anchor, Detector, Hit, mask, words};
-use crate::model::{Confidence, Entity};
+use super::super::detector::{Detector, Find, Tier};
+use super::super::evidence::{Candidate, Reasons};
+use super::super::probe::Probe;
+use super::super::text::{self, Boundary, Run};
+use super::super::{mask, words};
+use crate::model::Tag;
 
-pub(super) const DETECTOR: Detector =
-    Detector { anchor: Anchor::Plus, find, mask: mask_value, plain };
+pub(super) const ROWS: &[Detector] = &[Detector {
+    tier: Tier::Structured,
+    tags: &[Tag::Gdpr, Tag::UkGdpr, Tag::Ccpa, Tag::Hipaa],
+    standard: "ITU-T E.164 and the numbering plan of the country",
+    chance: 0.3,
+    example: "phone: +49 30 1234567",
+    words: words::PHONE_NUMBER,
+    find: Find::Plus(find),
+    mask: mask_value,
+    plain,
+    ..Detector::new("PHONE_NUMBER", "Telephone number")
+}];
+
+/// What the international form and a numbering plan that knows it are worth, in decibans.
+const FORM_DB: i16 = 25;
 
 /// E.164 section 6: at most 15 digits with the country code.
 const DIGITS_MAX: usize = 15;
@@ -48,7 +63,7 @@ struct Plans {
 }
 
 /// Loads the numbering plans, so that no sample waits for them.
-pub(super) fn load() {
+pub(in super::super) fn load() {
     LazyLock::force(&PLANS);
 }
 
@@ -77,7 +92,8 @@ impl Plans {
     }
 }
 
-fn find(text: &[u8], at: usize, _: &Run) -> Option<Hit> {
+fn find(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
+    let text = probe.text;
     let plans = PLANS.as_ref()?;
     let digit = at + 1 + usize::from(text::byte(text, at + 1) == b'(');
     let starts = matches!(text::byte(text, digit), b'1'..=b'9');
@@ -93,36 +109,23 @@ fn find(text: &[u8], at: usize, _: &Run) -> Option<Hit> {
         .take(TRIES_MAX)
         .filter_map(|(end, count)| Some((*end, number.digits.get(..*count)?)))
         .find(|(_, digits)| plans.is_valid(digits))?;
-    let context = context::judge(text, at, end, &words::PHONE_NUMBER);
-    let confidence = match context.verdict {
-        Verdict::Named => Confidence::High,
-        Verdict::Silent => Confidence::Medium,
-        Verdict::Doubtful => Confidence::Low,
-        Verdict::Hostile => return None,
-    };
-    let joined = text::boundary_after(text, end) != Boundary::Clean;
-    if joined && context.verdict != Verdict::Named {
-        return None;
-    }
-    let test_data = is_fictitious(digits);
-    Some(Hit {
-        test_data,
-        key: context.key,
-        ..Hit::at(text, Entity::PhoneNumber, at, end, confidence)
-    })
+    let mut found = Candidate::new(at, end, FORM_DB).because(Reasons::FORM);
+    found.needs_context = text::boundary_after(text, end) != Boundary::Clean;
+    found.test_data = is_fictitious(digits);
+    Some(found)
 }
 
 /// A candidate: its digits, and every place where it may end with the digits up to there.
 #[derive(Default)]
-struct Candidate {
+struct Number {
     digits: [u8; DIGITS_MAX],
     ends: [(usize, usize); DIGITS_MAX],
     ends_count: usize,
 }
 
 /// Reads digits with at most two separators between them.
-fn read(text: &[u8], start: usize) -> Candidate {
-    let mut found = Candidate::default();
+fn read(text: &[u8], start: usize) -> Number {
+    let mut found = Number::default();
     let (mut at, mut count) = (start, 0);
     loop {
         let here = text::byte(text, at);

@@ -1,17 +1,28 @@
 //! E-mail addresses: a local part and a public domain name, RFC 5321 section 4.1.2, in the
 //! characters that people use. Quoted local parts and address literals are not looked for.
 
-use super::context::{self, Verdict};
-use super::text::{self, Run};
-use super::{Anchor, Detector, Hit, mask, words};
-use crate::model::{Confidence, Entity};
+use super::super::detector::{Detector, Find, Tier};
+use super::super::evidence::{Candidate, Reasons};
+use super::super::probe::Probe;
+use super::super::text::{self, Run};
+use super::super::{mask, words};
+use crate::model::{Confidence, Tag};
 
-pub(super) const DETECTOR: Detector = Detector {
-    anchor: Anchor::At,
-    find,
+pub(super) const ROWS: &[Detector] = &[Detector {
+    tier: Tier::Structured,
+    tags: &[Tag::Gdpr, Tag::UkGdpr, Tag::Ccpa, Tag::Hipaa],
+    standard: "RFC 5321 section 4.1.2, without the reserved names of RFC 2606 and RFC 6761",
+    chance: 1.0,
+    example: "mail: jane@acme.io",
+    words: words::EMAIL_ADDRESS,
+    find: Find::At(find),
     mask: mask_value,
     plain: |value, out| mask::each(value, |_| true, &mut |b| out(b.to_ascii_lowercase())),
-};
+    ..Detector::new("EMAIL_ADDRESS", "E-mail address")
+}];
+
+/// What the form of an address is worth, in decibans.
+const FORM_DB: i16 = 25;
 
 /// RFC 5321 section 4.5.3.1.1.
 const LOCAL_BYTES_MAX: usize = 64;
@@ -49,7 +60,8 @@ const NOBODY: [&str; 4] = ["noreply", "donotreply", "mailerdaemon", "nepasrepond
 /// Local parts that are accounts of version control (`git@host:path`).
 const VERSION_CONTROL: [&str; 3] = ["git", "hg", "svn"];
 
-fn find(text: &[u8], at: usize, _: &Run) -> Option<Hit> {
+fn find(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
+    let text = probe.text;
     let (start, end) = (local_start(text, at)?, domain_end(text, at + 1)?);
     let (local, domain) = (text::slice(text, start, at), text::slice(text, at + 1, end));
     let last_label = domain.rsplit(|b| *b == b'.').next()?;
@@ -59,19 +71,13 @@ fn find(text: &[u8], at: usize, _: &Run) -> Option<Hit> {
     if is_in_authority(text, start) || is_remote_path(text, end) || text::byte(text, end) == b'@' {
         return None;
     }
-    let context = context::judge(text, start, end, &words::EMAIL_ADDRESS);
-    let confidence = match context.verdict {
-        Verdict::Hostile => return None,
-        _ if is_among(last_label, &PRIVATE) => Confidence::Low,
-        Verdict::Named => Confidence::High,
-        _ => Confidence::Medium,
-    };
-    let test_data = RESERVED.iter().any(|name| is_within(domain, name));
-    Some(Hit {
-        test_data,
-        key: context.key,
-        ..Hit::at(text, Entity::EmailAddress, start, end, confidence)
-    })
+    let mut found = Candidate::new(start, end, FORM_DB).because(Reasons::FORM);
+    if is_among(last_label, &PRIVATE) {
+        found.at_most = Confidence::Low;
+    }
+    found.own_bounds = true;
+    found.test_data = RESERVED.iter().any(|name| is_within(domain, name));
+    Some(found)
 }
 
 /// Where the local part before the `@` at `at` begins.

@@ -1,0 +1,290 @@
+//! What stands around the values of one text: keys, paths and words near by, each read once and
+//! only where something may depend on it. Weighs a candidate with what it finds.
+//!
+//! Where a value has a key, the key decides; a key that says nothing (`value`, `number`) leaves it
+//! to the keys above it and to the words near by. Words near by count for values without a key.
+
+use super::evidence::{self, Candidate, Reasons};
+use super::key;
+use super::lexicon::{Lexicon, Marks, is_word_byte, next_word};
+use super::set::Set;
+use super::text::{Boundary, boundary, byte, byte_before, slice};
+use super::{DetectorId, Hit};
+use crate::model::Confidence;
+
+/// Bytes before a value in which a word counts as next to it.
+const NEAR_BEFORE_BYTES: usize = 60;
+/// Bytes after a value in which a word counts as next to it.
+const NEAR_AFTER_BYTES: usize = 30;
+/// Bytes of a text that may be nothing but one value.
+const ALONE_BYTES_MAX: usize = 128;
+/// Letters of a word that shows that a text is more than a value.
+const WORD_LETTERS_MIN: usize = 2;
+
+/// Words of keys that say nothing of what is stored under them.
+#[rustfmt::skip]
+const GENERIC: [&str; 30] = [
+    "value", "val", "values", "number", "numbers", "no", "nr", "num", "id", "data", "text", "content",
+    "field", "input", "answer", "is", "string", "code", "nummer", "numero", "número", "numéro",
+    "wert", "valor", "valeur", "valore", "param", "arg", "raw", "item",
+];
+
+/// One text under examination.
+pub struct Probe<'t> {
+    /// The text.
+    pub text: &'t [u8],
+    lexicon: &'t Lexicon,
+    key: Option<(usize, Key)>,
+    path: Option<(usize, Set)>,
+    near: Near,
+    alone: Option<bool>,
+}
+
+/// What the key of a value says.
+#[derive(Debug, Clone, Copy, Default)]
+struct Key {
+    span: Option<(usize, usize)>,
+    named: Set,
+    hostile: Set,
+    doubtful: Set,
+    /// It says nothing either way, to nobody, or is a word of prose: words near by count too.
+    open: bool,
+}
+
+/// Context words of the text, up to where it was read.
+#[derive(Default)]
+struct Near {
+    words: Vec<(usize, usize, Set)>,
+    /// From where on they are known without a gap.
+    since: usize,
+    upto: usize,
+}
+
+/// What the surroundings say of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Hostile,
+    Doubtful,
+    Silent,
+    Named(Reasons, i16),
+}
+
+impl<'t> Probe<'t> {
+    pub(super) fn new(text: &'t [u8], lexicon: &'t Lexicon) -> Probe<'t> {
+        Probe { text, lexicon, key: None, path: None, near: Near::default(), alone: None }
+    }
+
+    /// Weighs a value of the detector with its surroundings. `None` where it is too little.
+    pub(super) fn weigh(&mut self, index: usize, found: &Candidate) -> Option<Hit> {
+        let (start, end) = (found.start, found.end);
+        let joined = !found.own_bounds && boundary(self.text, start, end) == Boundary::Joined;
+        let mut reasons = found.reasons;
+        let mut score_db = found.worth_db;
+        let mut at_most = found.at_most;
+        let verdict = self.verdict(index, start, end);
+        match verdict {
+            Verdict::Hostile => return None,
+            Verdict::Named(reason, db) => {
+                reasons = reasons.and(reason);
+                score_db += db;
+            }
+            Verdict::Silent if !joined && self.is_alone(start, end) => {
+                reasons = reasons.and(Reasons::ALONE);
+                score_db += evidence::ALONE_DB;
+                if found.needs_context {
+                    at_most = Confidence::Low;
+                }
+            }
+            Verdict::Silent | Verdict::Doubtful if found.needs_context => return None,
+            Verdict::Silent => {}
+            Verdict::Doubtful => {
+                reasons = reasons.and(Reasons::DOUBT);
+                score_db -= evidence::DOUBT_DB;
+            }
+        }
+        if joined && !matches!(verdict, Verdict::Named(..)) {
+            reasons = reasons.and(Reasons::JOINED);
+            score_db -= evidence::JOINED_DB;
+        }
+        let partial = start == 0 || end == self.text.len();
+        if partial {
+            reasons = reasons.and(Reasons::PARTIAL);
+        }
+        if found.test_data {
+            reasons = reasons.and(Reasons::TEST);
+        }
+        let confidence = evidence::confidence(score_db)?.min(at_most);
+        Some(Hit {
+            detector: DetectorId::built_in(index),
+            start,
+            end,
+            confidence,
+            score_db,
+            reasons,
+            partial,
+            test_data: found.test_data,
+            key: self.key_at(start).span,
+            rival: None,
+        })
+    }
+
+    /// The detectors that the key names that the value at `start` is stored under.
+    pub(super) fn named_by_key(&mut self, start: usize) -> Set {
+        let key = self.key_at(start);
+        let mut named = key.named;
+        named.remove(&key.hostile);
+        named
+    }
+
+    /// Whether the key, the path or words near by name the detector, for detectors whose shape
+    /// depends on it.
+    pub(super) fn is_named(&mut self, index: usize, start: usize, end: usize) -> bool {
+        matches!(self.verdict(index, start, end), Verdict::Named(..))
+    }
+
+    fn verdict(&mut self, index: usize, start: usize, end: usize) -> Verdict {
+        let key = self.key_at(start);
+        if key.hostile.contains(index) {
+            return Verdict::Hostile;
+        }
+        if key.named.contains(index) {
+            return Verdict::Named(Reasons::KEY, evidence::KEY_DB);
+        }
+        if self.path_at(start).contains(index) {
+            return Verdict::Named(Reasons::PATH, evidence::KEY_DB);
+        }
+        if (key.span.is_none() || key.open) && self.is_near(index, start, end) {
+            return Verdict::Named(Reasons::NEAR, evidence::NEAR_DB);
+        }
+        if key.doubtful.contains(index) { Verdict::Doubtful } else { Verdict::Silent }
+    }
+
+    /// What the key says that the value at `start` is stored under.
+    fn key_at(&mut self, start: usize) -> Key {
+        if let Some((_, key)) = self.key.filter(|(at, _)| *at == start) {
+            return key;
+        }
+        let key =
+            key::key_before(self.text, start).map_or_else(Key::default, |span| self.read_key(span));
+        self.key = Some((start, key));
+        key
+    }
+
+    fn read_key(&self, span: (usize, usize)) -> Key {
+        let mut all = Marks::default();
+        let mut head = Marks::default();
+        let (mut at, mut open) = (span.0, true);
+        while let Some((start, end)) = next_word(self.text, at).filter(|word| word.1 <= span.1) {
+            head = Marks::default();
+            self.lexicon.look_up(self.text, (start, end), span.1, &mut head);
+            all.union(&head);
+            open &= is_generic(slice(self.text, start, end));
+            at = end;
+        }
+        // The last word is what the thing is: a `card_timestamp` is a timestamp.
+        let mut named = all.key;
+        named.union(&all.near);
+        let mut hostile = all.hostile;
+        hostile.remove(&named);
+        hostile.union(&head.hostile);
+        Key {
+            span: Some(span),
+            named,
+            hostile,
+            doubtful: all.doubtful,
+            open: open || key::is_prose(self.text, span),
+        }
+    }
+
+    /// What the keys above the value at `start` name.
+    fn path_at(&mut self, start: usize) -> Set {
+        if let Some((_, set)) = self.path.filter(|(at, _)| *at == start) {
+            return set;
+        }
+        let mut set = Set::default();
+        for span in key::path_before(self.text, start) {
+            set.union(&self.read_key(span).named);
+        }
+        self.path = Some((start, set));
+        set
+    }
+
+    /// Whether a word near by names the detector.
+    fn is_near(&mut self, index: usize, start: usize, end: usize) -> bool {
+        let mut from = start.saturating_sub(NEAR_BEFORE_BYTES);
+        // A word that the window cuts is no word: `discard` is no `card`.
+        while from > 0 && from < start && is_word_byte(byte_before(self.text, from, 1)) {
+            from += 1;
+        }
+        let mut to = end.saturating_add(NEAR_AFTER_BYTES).min(self.text.len());
+        while to > end && is_word_byte(byte(self.text, to)) {
+            to -= 1;
+        }
+        self.near.read(self.text, self.lexicon, from, to);
+        self.near.words.iter().rev().take_while(|word| word.0 >= from).any(|(first, last, set)| {
+            *last <= to && (*last <= start || *first >= end) && set.contains(index)
+        })
+    }
+
+    /// Whether the text holds nothing else: no other word.
+    fn is_alone(&mut self, start: usize, end: usize) -> bool {
+        if self.text.len() > ALONE_BYTES_MAX {
+            return false;
+        }
+        if let Some(alone) = self.alone {
+            return alone;
+        }
+        if self.key_at(start).span.is_some() {
+            return false;
+        }
+        let outside = [slice(self.text, 0, start), slice(self.text, end, self.text.len())];
+        let alone = outside.iter().all(|text| !has_word(text));
+        self.alone = Some(alone);
+        alone
+    }
+}
+
+/// Whether there is a word of letters alone, or a number.
+fn has_word(text: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some((start, end)) = next_word(text, at) {
+        let word = slice(text, start, end);
+        let number = word.iter().all(u8::is_ascii_digit);
+        if number || word.len() >= WORD_LETTERS_MIN && !word.iter().any(u8::is_ascii_digit) {
+            return true;
+        }
+        at = end;
+    }
+    false
+}
+
+fn is_generic(word: &[u8]) -> bool {
+    word.len() <= 2
+        || word.iter().all(u8::is_ascii_digit)
+        || GENERIC.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+impl Near {
+    /// Reads the words of the text from `from` to `to`, those that were not read before.
+    fn read(&mut self, text: &[u8], lexicon: &Lexicon, from: usize, to: usize) {
+        if from < self.since || from > self.upto {
+            self.words.clear();
+            (self.since, self.upto) = (from, from);
+        }
+        let mut at = self.upto;
+        while at < to {
+            let Some((start, end)) = next_word(text, at).filter(|word| word.0 < to) else {
+                at = to;
+                break;
+            };
+            let mut marks = Marks::default();
+            if let Some(last) = lexicon.look_up(text, (start, end), text.len(), &mut marks)
+                && !marks.near.is_empty()
+            {
+                self.words.push((start, last, marks.near));
+            }
+            at = end;
+        }
+        self.upto = self.upto.max(at);
+    }
+}
