@@ -13,6 +13,7 @@ mod bench;
 mod bpf;
 #[cfg(feature = "engine")]
 mod eval;
+mod fuzz;
 #[cfg(not(feature = "engine"))]
 mod with_engine;
 mod test;
@@ -41,6 +42,8 @@ enum Task {
     #[cfg(not(feature = "engine"))]
     #[command(disable_help_flag = true)]
     Eval(with_engine::Rest),
+    /// Feed whatever reads bytes from outside with made-up bytes, for a bounded time
+    Fuzz(fuzz::FuzzArgs),
     /// A process that leaks until it is killed, for `bench`
     #[command(hide = true)]
     BenchLeak { to: SocketAddr },
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Task::Eval(args) => root().and_then(|root| eval::run(&args, &root)),
         #[cfg(not(feature = "engine"))]
         Task::Eval(args) => root().and_then(|root| with_engine::again(&root, &["eval"], &args)),
+        Task::Fuzz(args) => root().and_then(|root| fuzz::run(&args, &root)),
         Task::BenchLeak { to } => bench::leak(to).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

@@ -3,7 +3,6 @@
 use dd_sds::{ProximityKeywordsConfig, RegexRuleConfig, RootRuleConfig, Scanner};
 use egress_monitor::decode::{Part, Text, views};
 use egress_monitor::detect::Engine;
-use egress_monitor::model::Entity;
 use regex_automata::meta::Regex;
 
 use crate::rules::rules;
@@ -25,7 +24,7 @@ pub fn subjects() -> Vec<Subject> {
 
 /// Ours, with every detector.
 pub fn engine() -> Engine {
-    Engine::new(&Entity::ALL)
+    Engine::all()
 }
 
 fn ours() -> Subject {

@@ -49,7 +49,7 @@ fn corpus(outcome: &mut Outcome, name: &str, aim: f64, files: impl Fn() -> Resul
 
 fn count(files: &[PathBuf]) -> Result<Count> {
     ensure!(!files.is_empty(), "the packages hold no such file");
-    let finder = Finder::all();
+    let finder = Finder::usual();
     let mut count = Count::default();
     for path in files {
         let text = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;

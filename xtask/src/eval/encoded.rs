@@ -9,7 +9,7 @@ use support::made::{Maker, Rng};
 
 use super::encode::{ENCODINGS, Encoding, Field};
 use super::engine::{self, Finder};
-use super::records::{FIXED_SEED, judged};
+use super::records::{FIXED_SEED, Finders, judged};
 use super::{Eval, Outcome};
 use crate::bench::table::{Aim, Row, Unit};
 
@@ -47,7 +47,7 @@ fn holds(finder: &Finder, bytes: &[u8], entity: &str, value: &str) -> bool {
 
 /// Recall in each encoding.
 pub fn measure(eval: &Eval) -> Result<Outcome> {
-    let finder = Finder::all();
+    let finders = Finders::new();
     let mut outcome = Outcome::default();
     let each = eval.pick(40, 10);
     for encoding in ENCODINGS {
@@ -58,7 +58,7 @@ pub fn measure(eval: &Eval) -> Result<Outcome> {
         let strong = |maker: &&&Maker| encoding.keyed || engine::is_strong(maker.entity);
         for maker in judged().iter().filter(strong) {
             for _ in 0..each {
-                let found = one(&finder, &mut rng, maker, encoding);
+                let found = one(finders.of(maker.entity), &mut rng, maker, encoding);
                 whole.count(found);
                 if !found {
                     *missed.entry(maker.entity).or_default() += 1;
@@ -92,7 +92,7 @@ fn one(finder: &Finder, rng: &mut Rng, maker: &Maker, encoding: &Encoding) -> bo
 
 /// Recall where the sample is cut, before the record and after the value, with the key whole.
 pub fn cut(eval: &Eval) -> Result<Outcome> {
-    let finder = Finder::all();
+    let finders = Finders::new();
     let mut rng = Rng::new(eval.seed ^ FIXED_SEED);
     let mut whole = Tally::default();
     let mut by: BTreeMap<&str, Tally> = BTreeMap::new();
@@ -115,7 +115,7 @@ pub fn cut(eval: &Eval) -> Result<Outcome> {
                 let written =
                     String::from_utf8_lossy(&record.text[record.value.clone()]).into_owned();
                 let text = &record.text[first..last];
-                let found = finder.decoded(text).iter().any(|one| {
+                let found = finders.of(maker.entity).decoded(text).iter().any(|one| {
                     let bytes = text.get(one.span.clone()).unwrap_or_default();
                     one.entity == maker.entity && letters(bytes) == letters(written.as_bytes())
                 });

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use egress_monitor::decode::{Decoder, Part, Text, views};
-use egress_monitor::detect::{self, Engine};
+use egress_monitor::detect::{self, Engine, Hit, Tier};
 use egress_monitor::model::{Confidence, Entity};
 use egress_monitor::reassemble::Gap;
 
@@ -28,26 +28,39 @@ pub struct Found {
 pub struct Finder(Engine);
 
 impl Finder {
-    /// Every detector.
-    pub fn all() -> Finder {
-        Finder(Engine::new(&Entity::ALL))
+    /// Every detector that is on where nobody asks for one by name.
+    pub fn usual() -> Finder {
+        Finder(Engine::usual())
+    }
+
+    /// Those, and one that is only on where it is asked for.
+    pub fn usual_and(entity: &str) -> Finder {
+        let usual = detect::detectors().iter().filter(|row| !row.only_by_name);
+        let mut entities: Vec<Entity> = usual.map(|row| Entity::of(row.entity)).collect();
+        entities.push(Entity::named(entity));
+        Finder(Engine::new(&entities))
     }
 
     /// One entity alone, where it has a detector.
     pub fn only(entity: &str) -> Option<Finder> {
-        Some(Finder(Engine::new(&[entity.parse().ok()?])))
+        Some(Finder(Engine::new(&[Entity::of(detect::detector(entity)?.entity)])))
+    }
+
+    /// The name of what was hit; the policy's own detectors are not on here.
+    fn entity(&self, hit: &Hit) -> &'static str {
+        self.0.detector(hit.detector).map_or("?", |row| row.entity)
     }
 
     /// What stands in a text as it is.
     pub fn plain(&self, text: &[u8]) -> Vec<Found> {
         let mut hits = Vec::new();
         self.0.find(text, &mut hits);
-        let found = |hit: &detect::Hit| Found {
-            entity: hit.entity.name(),
+        let found = |hit: &Hit| Found {
+            entity: self.entity(hit),
             span: hit.start..hit.end,
             confidence: hit.confidence,
             test_data: hit.test_data,
-            masked: detect::mask(hit.entity, text.get(hit.start..hit.end).unwrap_or_default()),
+            masked: self.0.mask(hit.detector, text.get(hit.start..hit.end).unwrap_or_default()),
         };
         hits.iter().map(found).collect()
     }
@@ -87,13 +100,18 @@ impl Finder {
 }
 
 /// Whether a value is reported without a key or a word near it.
-pub fn is_strong(_entity: &str) -> bool {
-    true
+pub fn is_strong(entity: &str) -> bool {
+    detect::detector(entity).is_some_and(|row| row.tier == Tier::Strong)
+}
+
+/// Whether an entity is only looked for where it is asked for by name.
+pub fn is_only_by_name(entity: &str) -> bool {
+    detect::detector(entity).is_some_and(|row| row.only_by_name)
 }
 
 /// The names of all entities that have a detector.
 pub fn entities() -> Vec<&'static str> {
-    Entity::ALL.iter().map(|entity| entity.name()).collect()
+    detect::detectors().iter().map(|row| row.entity).collect()
 }
 
 /// Whether an entity has a check of its own.
@@ -102,6 +120,6 @@ pub fn has_check(entity: &str) -> bool {
 }
 
 /// What an entity's own check says of a value without separators; `None` where it has none.
-pub fn is_valid(_entity: &str, _compact: &str) -> Option<bool> {
-    None
+pub fn is_valid(entity: &str, compact: &str) -> Option<bool> {
+    detect::is_valid(entity, compact.as_bytes())
 }

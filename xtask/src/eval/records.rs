@@ -8,7 +8,7 @@ use anyhow::Result;
 use support::made::record::{CARRIERS, Carrier};
 use support::made::{Maker, Rng, makers};
 
-use super::engine::{Finder, Found, entities};
+use super::engine::{self, Finder, Found, entities};
 use super::falsely::in_context;
 use super::{Eval, Outcome};
 use crate::bench::table::{Aim, Row, Unit};
@@ -64,6 +64,28 @@ pub fn judge(entity: &str, value: &Range<usize>, found: &[Found]) -> Score {
     Score { made: 1, found: right.min(1), false_hits: found.len() - right }
 }
 
+/// Finds an entity as its users have it on.
+pub struct Finders {
+    usual: Finder,
+    asked: BTreeMap<&'static str, Finder>,
+}
+
+impl Finders {
+    /// Builds one for those that are always on, and one for each of the others.
+    pub fn new() -> Finders {
+        let asked = entities().into_iter().filter(|entity| engine::is_only_by_name(entity));
+        Finders {
+            usual: Finder::usual(),
+            asked: asked.map(|entity| (entity, Finder::usual_and(entity))).collect(),
+        }
+    }
+
+    /// The one for an entity.
+    pub fn of(&self, entity: &str) -> &Finder {
+        self.asked.get(entity).unwrap_or(&self.usual)
+    }
+}
+
 /// The makers of entities that have a detector.
 pub fn judged() -> Vec<&'static Maker> {
     let known = entities();
@@ -76,14 +98,14 @@ struct Scores {
     by_carrier: BTreeMap<&'static str, Score>,
 }
 
-fn score(finder: &Finder, seed: u64, each: usize) -> Scores {
+fn score(finders: &Finders, seed: u64, each: usize) -> Scores {
     let mut rng = Rng::new(seed);
     let mut scores =
         Scores { whole: Score::default(), by_entity: BTreeMap::new(), by_carrier: BTreeMap::new() };
     for maker in judged() {
         for carrier in CARRIERS {
             for _ in 0..each {
-                one(finder, &mut rng, maker, carrier, &mut scores);
+                one(finders, &mut rng, maker, carrier, &mut scores);
             }
         }
     }
@@ -91,7 +113,7 @@ fn score(finder: &Finder, seed: u64, each: usize) -> Scores {
 }
 
 fn one(
-    finder: &Finder,
+    finders: &Finders,
     rng: &mut Rng,
     maker: &'static Maker,
     carrier: &Carrier,
@@ -99,7 +121,7 @@ fn one(
 ) {
     let (key, value) = (rng.pick(maker.keys), (maker.make)(rng));
     let record = carrier.record(rng, key, &value);
-    let found = finder.decoded(&record.text);
+    let found = finders.of(maker.entity).decoded(&record.text);
     let score = judge(maker.entity, &record.value, &found);
     scores.whole.add(score);
     scores.by_carrier.entry(carrier.name).or_default().add(score);
@@ -140,11 +162,11 @@ pub fn told(
 
 /// Measures with a fresh seed, and with the fixed one.
 pub fn measure(eval: &Eval) -> Result<Outcome> {
-    let finder = Finder::all();
+    let finders = Finders::new();
     let each = eval.pick(24, 6);
     let mut outcome = Outcome::default();
     for (seed, named) in [(eval.seed, "fresh"), (FIXED_SEED, "fixed")] {
-        let scores = score(&finder, seed, each);
+        let scores = score(&finders, seed, each);
         let whole = scores.whole;
         let note = format!(
             "{} of {}; {} entities, {} carriers, {named} seed {seed}",

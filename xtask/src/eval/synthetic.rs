@@ -14,7 +14,7 @@ const SEED: u64 = 20_261_125;
 pub fn measure(eval: &Eval) -> anyhow::Result<Outcome> {
     let text = traffic::dense(SEED, eval.pick(8 << 20, 1 << 20));
     let mut count = Count::default();
-    let finder = Finder::all();
+    let finder = Finder::usual();
     // Pieces as samples are: a context window sees nothing beyond.
     for piece in pieces(&text) {
         count.add("synthetic", piece, &finder.plain(piece));
