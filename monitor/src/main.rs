@@ -4,9 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use egress_monitor::command::{
-    demo, doctor, entities, exit, explain, policy, redact, run, scan,
-};
+use egress_monitor::command::{demo, doctor, entities, exit, explain, policy, redact, run, scan};
 
 const EXAMPLES: &str = "Examples:
   egress-monitor demo                        see it work on this host, harmlessly

@@ -6,7 +6,15 @@ use support::needs;
 /// Every command there is, as the help lists them.
 fn commands() -> Vec<Vec<&'static str>> {
     let names = [
-        "run", "demo", "doctor", "scan", "entities", "redact", "explain", "completions", "policy",
+        "run",
+        "demo",
+        "doctor",
+        "scan",
+        "entities",
+        "redact",
+        "explain",
+        "completions",
+        "policy",
         "policy check",
     ];
     names.iter().map(|name| name.split(' ').collect()).collect()

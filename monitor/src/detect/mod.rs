@@ -135,7 +135,8 @@ struct Bucket {
     /// No entry needs fewer digits within [`DENSITY_BYTES`].
     digits_min: u32,
     shapes: Vec<(usize, Shape)>,
-    runs: Vec<(usize, FindAt)>,
+    /// With the least digits within [`DENSITY_BYTES`] that each needs.
+    runs: Vec<(u32, usize, FindAt)>,
 }
 
 impl Bucket {
@@ -243,14 +244,14 @@ impl Engine {
             }
             Find::Digits(digits_min, find) => {
                 for bucket in self.buckets.iter_mut().take(GROUP_MAX + 1) {
-                    bucket.runs.push((index, find));
+                    bucket.runs.push((digits_min, index, find));
                     bucket.digits_min = bucket.digits_min.min(digits_min);
                 }
             }
             Find::AfterTwoLetters(find) => {
                 let after = self.buckets.iter_mut().skip(2 * (GROUP_MAX + 1)).take(GROUP_MAX + 1);
                 after.for_each(|bucket| {
-                    bucket.runs.push((index, find));
+                    bucket.runs.push((2, index, find));
                     bucket.digits_min = bucket.digits_min.min(2);
                 });
             }
@@ -425,9 +426,13 @@ impl Pass<'_, '_> {
             for (index, shape) in &bucket.shapes {
                 self.shape(*index, shape, at);
             }
-            if !bucket.runs.is_empty() {
-                self.run.read(text, at);
-                for (index, find) in &bucket.runs {
+            let mut read = false;
+            for (digits_min, index, find) in &bucket.runs {
+                if near >= *digits_min {
+                    if !read {
+                        self.run.read(text, at);
+                        read = true;
+                    }
                     let found = find(&mut self.probe, at, &self.run);
                     self.keep(*index, found);
                 }
@@ -462,12 +467,18 @@ impl Pass<'_, '_> {
         worth_db: i16,
         boundary: Boundary,
     ) {
+        let needs_context = row.tier == Tier::Weak || boundary == Boundary::Joined;
+        // What must be named mostly is not: that is sooner found out than a check is made.
+        let skip = needs_context && self.seen.is_none();
+        if skip && !self.probe.is_named_or_alone(index, start, end) {
+            return;
+        }
         if row.valid.is_some_and(|valid| !valid(compact)) {
             self.note(index, (start, end), 0, Reasons::default(), Outcome::CheckFails);
             return;
         }
         let mut found = Candidate::new(start, end, worth_db + row.chance_db());
-        found.needs_context = row.tier == Tier::Weak || boundary == Boundary::Joined;
+        found.needs_context = needs_context;
         found.test_data = row.test_values.iter().any(|value| value.as_bytes() == compact);
         if row.valid.is_some() {
             found = found.because(Reasons::CHECKED);

@@ -39,6 +39,7 @@ pub struct Probe<'t> {
     path: Option<(usize, Set)>,
     near: Near,
     alone: Option<bool>,
+    sql: Option<bool>,
     table: &'t Table,
     column: Option<(usize, Key)>,
 }
@@ -97,7 +98,17 @@ enum Verdict {
 impl<'t> Probe<'t> {
     pub(super) fn new(text: &'t [u8], lexicon: &'t Lexicon, table: &'t Table) -> Probe<'t> {
         let near = Near::default();
-        Probe { text, lexicon, key: None, path: None, near, alone: None, table, column: None }
+        Probe {
+            text,
+            lexicon,
+            key: None,
+            path: None,
+            near,
+            alone: None,
+            sql: None,
+            table,
+            column: None,
+        }
     }
 
     /// The table that the text is part of.
@@ -182,6 +193,11 @@ impl<'t> Probe<'t> {
         matches!(self.verdict(index, start, end), Verdict::Named(..))
     }
 
+    /// Whether it is named, or there is nothing that could name it.
+    pub(super) fn is_named_or_alone(&mut self, index: usize, start: usize, end: usize) -> bool {
+        self.is_alone(start, end) || self.is_named(index, start, end)
+    }
+
     fn verdict(&mut self, index: usize, start: usize, end: usize) -> Verdict {
         let key = self.key_at(start);
         if key.hostile.contains(index) {
@@ -234,11 +250,19 @@ impl<'t> Probe<'t> {
         let in_table = table.header.as_ref().and_then(|header| header.column_at(text, start));
         let column = match in_table.and_then(|column| table.keys.get(column)) {
             Some(key) => *key,
-            None => columns::sql_column(text, start)
+            None if self.is_sql() => columns::sql_column(text, start)
                 .map_or_else(Key::default, |name| read_key(text, name, self.lexicon)),
+            None => Key::default(),
         };
         self.column = Some((start, column));
         column
+    }
+
+    /// Whether an SQL statement with values may stand in the text.
+    fn is_sql(&mut self) -> bool {
+        let text = self.text;
+        let finds = |word| memchr::memmem::find(text, word).is_some();
+        *self.sql.get_or_insert_with(|| finds(b"VALUES") || finds(b"values"))
     }
 
     /// What the keys above the value at `start` name.
