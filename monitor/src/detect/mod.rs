@@ -134,7 +134,8 @@ const DENSITY_BYTES: usize = 32;
 struct Bucket {
     /// No entry needs fewer digits within [`DENSITY_BYTES`].
     digits_min: u32,
-    shapes: Vec<(usize, Shape)>,
+    /// With the least digits within [`DENSITY_BYTES`] that each needs.
+    shapes: Vec<(u32, usize, Shape)>,
     /// With the least digits within [`DENSITY_BYTES`] that each needs.
     runs: Vec<(u32, usize, FindAt)>,
 }
@@ -222,7 +223,7 @@ impl Engine {
             engine.add(index, row, &mut literals);
         }
         for bucket in &mut engine.buckets {
-            let shapes = bucket.shapes.iter().map(|(_, shape)| shape.digits_min(DENSITY_BYTES));
+            let shapes = bucket.shapes.iter().map(|(digits_min, ..)| *digits_min);
             bucket.digits_min = bucket.digits_min.min(shapes.min().unwrap_or(u32::MAX));
         }
         if !literals.is_empty() {
@@ -272,9 +273,9 @@ impl Engine {
                 let place = place(letters, group);
                 if let Some(bucket) = self.buckets.get_mut(place) {
                     let known =
-                        bucket.shapes.iter().any(|(row, known)| *row == index && known == shape);
+                        bucket.shapes.iter().any(|(_, row, known)| *row == index && known == shape);
                     if !known {
-                        bucket.shapes.push((index, shape.clone()));
+                        bucket.shapes.push((shape.digits_min(DENSITY_BYTES), index, shape.clone()));
                     }
                 }
             }
@@ -345,6 +346,7 @@ impl Engine {
             engine: self,
             probe: Probe::new(text, &self.lexicon, table.table),
             goes_on: table.goes_on,
+            token_end: 0,
             run: Run::default(),
             hits,
             room: HITS_PER_SAMPLE_MAX,
@@ -387,6 +389,8 @@ struct Pass<'a, 't> {
     room: usize,
     cut: usize,
     goes_on: bool,
+    /// Where the word ends that was looked at last.
+    token_end: usize,
     /// Where every place is noted that a detector saw, for [`Engine::explain`].
     seen: Option<&'a mut Vec<Explained>>,
 }
@@ -417,30 +421,36 @@ impl Pass<'_, '_> {
 
     /// Looks at the group of digits at `at`; `digits` are the digits from there on.
     fn digits(&mut self, at: usize, digits: u64) {
+        if at < self.token_end {
+            // Whatever begins in the middle of a word is part of something else.
+            return;
+        }
         let text = self.probe.text;
         let group = (digits.trailing_ones() as usize).min(GROUP_MAX);
         let letters = letters_before(text, at);
+        if letters > 0 || text::byte(text, at + group).is_ascii_alphabetic() {
+            self.token(at, group);
+        }
         let Some(bucket) = self.engine.buckets.get(place(letters, group)) else { return };
         let near = (digits & ((1 << DENSITY_BYTES) - 1)).count_ones();
-        if near >= bucket.digits_min {
-            for (index, shape) in &bucket.shapes {
+        if near < bucket.digits_min {
+            return;
+        }
+        for (digits_min, index, shape) in &bucket.shapes {
+            if near >= *digits_min {
                 self.shape(*index, shape, at);
             }
-            let mut read = false;
-            for (digits_min, index, find) in &bucket.runs {
-                if near >= *digits_min {
-                    if !read {
-                        self.run.read(text, at);
-                        read = true;
-                    }
-                    let found = find(&mut self.probe, at, &self.run);
-                    self.keep(*index, found);
-                }
-            }
         }
-        let follows = text::byte(text, at + group);
-        if letters > 0 || follows.is_ascii_alphabetic() {
-            self.token(at);
+        let mut read = false;
+        for (digits_min, index, find) in &bucket.runs {
+            if near >= *digits_min {
+                if !read {
+                    self.run.read(text, at);
+                    read = true;
+                }
+                let found = find(&mut self.probe, at, &self.run);
+                self.keep(*index, found);
+            }
         }
     }
 
@@ -489,19 +499,18 @@ impl Pass<'_, '_> {
         self.keep(index, Some(found));
     }
 
-    /// Looks at the word of letters and digits around `at`, if this is its first group of digits.
-    fn token(&mut self, at: usize) {
+    /// Looks at the word of letters and digits around the group of digits at `at`, its first.
+    fn token(&mut self, at: usize, group: usize) {
         let text = self.probe.text;
         let is_letter = |b: &u8| b.is_ascii_alphabetic();
         let head = text.get(..at).unwrap_or_default();
         let letters = head.iter().rev().take(TOKEN_MAX).take_while(|b| is_letter(b)).count();
+        let rest = text.get(at + group..).unwrap_or_default();
+        let after = rest.iter().take(TOKEN_MAX).take_while(|b| b.is_ascii_alphanumeric()).count();
+        self.token_end = at + group + after;
         let start = at - letters;
-        if text::byte_before(text, start, 1).is_ascii_digit() || letters >= TOKEN_MAX {
-            return;
-        }
         let start = if is_escape(text, start) { start + 1 } else { start };
-        let rest = text.get(start..text.len().min(start + TOKEN_MAX + 1)).unwrap_or_default();
-        let length = rest.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        let length = self.token_end - start;
         let Some(rows) = self.engine.tokens.get(length).filter(|rows| !rows.is_empty()) else {
             return;
         };
