@@ -5,9 +5,8 @@ use support::needs;
 
 /// Every command there is, as the help lists them.
 fn commands() -> Vec<Vec<&'static str>> {
-    let names = [
-        "run", "demo", "doctor", "scan", "entities", "completions", "policy", "policy check",
-    ];
+    let names =
+        ["run", "demo", "doctor", "scan", "entities", "completions", "policy", "policy check"];
     names.iter().map(|name| name.split(' ').collect()).collect()
 }
 

@@ -27,7 +27,10 @@ fn text_is_a_line_for_each_and_a_summary() {
     let ran = tree.scan(&["."]);
     assert_eq!(ran.code, 1, "{}", ran.err);
     let lines: Vec<&str> = ran.out.lines().collect();
-    assert!(lines[0].starts_with("a/é, 100%: x.txt:2:16: CREDIT_CARD high 4***********"), "{lines:?}");
+    assert!(
+        lines[0].starts_with("a/é, 100%: x.txt:2:16: CREDIT_CARD high 4***********"),
+        "{lines:?}"
+    );
     assert!(lines[1].starts_with("c.md:1:6: CREDIT_CARD"), "{lines:?}");
     assert!(lines[1].contains("(") && lines[1].contains("test data"), "{lines:?}");
     assert_eq!(lines.len(), 2);
@@ -51,9 +54,10 @@ fn json_has_offsets_of_the_encoded_form() {
     let ran = tree.scan(&["--format", "json", "x.json"]);
     let lines = ran.lines();
     assert_eq!((ran.code, lines.len()), (1, 2), "{}", ran.out);
-    for (line, value, entity) in
-        [(&lines[0], card.as_str(), "CREDIT_CARD"), (&lines[1], "jo\\u0040host.org", "EMAIL_ADDRESS")]
-    {
+    for (line, value, entity) in [
+        (&lines[0], card.as_str(), "CREDIT_CARD"),
+        (&lines[1], "jo\\u0040host.org", "EMAIL_ADDRESS"),
+    ] {
         let at = text.find(value).expect("it was put there");
         let column = text[..at].chars().rev().take_while(|letter| *letter != '\n').count() + 1;
         assert_eq!(line["entity"], entity);
@@ -104,7 +108,10 @@ fn sarif_holds_to_the_schema_and_its_regions_to_the_file() {
     assert_eq!(letters.as_bytes(), bytes);
     assert_eq!((region("startLine"), region("startColumn"), region("endColumn")), (2, 16, 32));
     let allowed = &results[1]["suppressions"][0];
-    assert_eq!((&allowed["kind"], &allowed["justification"]), (&"inSource".into(), &"made up".into()));
+    assert_eq!(
+        (&allowed["kind"], &allowed["justification"]),
+        (&"inSource".into(), &"made up".into())
+    );
     assert_eq!((&results[2]["level"], &results[0]["level"]), (&"note".into(), &"error".into()));
     assert_eq!(results[3]["ruleId"], "ALLOW_WITHOUT_EFFECT");
     let rules = run["tool"]["driver"]["rules"].as_array().expect("rules");
@@ -178,7 +185,8 @@ fn github_gets_workflow_commands_that_nothing_breaks_out_of() {
     tree.put("x\n::error::y.txt", format!("card {}", tree.data.card()));
     let ran = tree.scan(&["--format", "github", "."]);
     assert_eq!(ran.code, 1);
-    let first = "::error file=a/é%2C 100%25%3A x.txt,line=2,col=16,endColumn=32,title=CREDIT_CARD::";
+    let first =
+        "::error file=a/é%2C 100%25%3A x.txt,line=2,col=16,endColumn=32,title=CREDIT_CARD::";
     assert!(ran.out.starts_with(first), "{}", ran.out);
     assert!(ran.out.contains("\n::notice file=c.md,line=1,"), "{}", ran.out);
     assert!(ran.out.contains("\n::warning file=f.rs,line=1,col=4::"), "{}", ran.out);
@@ -246,7 +254,10 @@ fn findings_are_selected_by_entity_tag_and_confidence() {
         found.iter().map(|line| line.rsplit(' ').next().unwrap_or_default().to_owned()).collect()
     };
     assert_eq!(entities(&[]), ["CREDIT_CARD", "IBAN_CODE", "EMAIL_ADDRESS"]);
-    assert_eq!(entities(&["--entities", "IBAN_CODE,EMAIL_ADDRESS"]), ["IBAN_CODE", "EMAIL_ADDRESS"]);
+    assert_eq!(
+        entities(&["--entities", "IBAN_CODE,EMAIL_ADDRESS"]),
+        ["IBAN_CODE", "EMAIL_ADDRESS"]
+    );
     assert_eq!(entities(&["--tags", "pci-dss"]), ["CREDIT_CARD"]);
     assert_eq!(entities(&["--min-confidence", "high"]), ["CREDIT_CARD", "IBAN_CODE"]);
 }
@@ -263,7 +274,8 @@ fn test_data_fails_only_where_that_is_asked() {
 #[test]
 fn ignore_files_hidden_files_and_globs_leave_out() {
     let tree = Tree::new();
-    for path in ["in.txt", "out/x.txt", ".hidden", ".git/x", "sub/keep.log", "sub/drop.log", "v/x"] {
+    for path in ["in.txt", "out/x.txt", ".hidden", ".git/x", "sub/keep.log", "sub/drop.log", "v/x"]
+    {
         tree.put_card(path);
     }
     tree.put(".gitignore", "/out/\n*.log\n!keep.log\n");
@@ -417,5 +429,9 @@ fn a_comment_allows_its_entity_and_with_no_allow_nothing() {
     tree.put("x.txt", format!("card {card} # egress-monitor:allow[CREDITCARD] typo\n"));
     let ran = tree.scan(&["x.txt"]);
     assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("x.txt:1:25: warning:") && ran.err.contains("CREDITCARD"), "{}", ran.err);
+    assert!(
+        ran.err.contains("x.txt:1:25: warning:") && ran.err.contains("CREDITCARD"),
+        "{}",
+        ran.err
+    );
 }

@@ -67,7 +67,8 @@ fn members_of_archives_are_named() {
     let tree = Tree::new();
     let long = format!("{}/x.txt", "d".repeat(180));
     let members = [("a/b.txt", card(&tree)), ("no.txt", b"nothing".to_vec()), (&long, card(&tree))];
-    let members: Vec<(&str, &[u8])> = members.iter().map(|(n, bytes)| (*n, bytes.as_slice())).collect();
+    let members: Vec<(&str, &[u8])> =
+        members.iter().map(|(n, bytes)| (*n, bytes.as_slice())).collect();
     for (name, content) in [
         ("x.tar", tar(&members)),
         ("x.tar.gz", gz(&tar(&members))),
@@ -113,7 +114,8 @@ fn archives_on_standard_input_are_opened() {
 #[test]
 fn what_is_damaged_is_searched_as_far_as_it_goes_and_is_trouble() {
     let tree = Tree::new();
-    let filler = |n: u64| (0..n).map(|_| format!("{} ", tree.data.below(1 << 60))).collect::<String>();
+    let filler =
+        |n: u64| (0..n).map(|_| format!("{} ", tree.data.below(1 << 60))).collect::<String>();
     let text = [card(&tree), filler(20_000).into_bytes()].concat();
     for (name, mut bytes) in [
         ("x.gz", gz(&text)),
@@ -210,5 +212,9 @@ fn connections_in_captures_are_put_in_order() {
     }
     tree.put("cut.pcap", &std::fs::read(tree.at("x.pcap")).expect("it was written")[..200]);
     let ran = tree.scan(&["cut.pcap"]);
-    assert!(ran.code != 0 && ran.err.contains("cut.pcap: damaged: the capture is cut"), "{}", ran.err);
+    assert!(
+        ran.code != 0 && ran.err.contains("cut.pcap: damaged: the capture is cut"),
+        "{}",
+        ran.err
+    );
 }

@@ -62,7 +62,9 @@ fn what_is_gone_is_told_as_stale_and_taken_out_on_request() {
     }
     assert!(!ran.err.contains("in c.txt"), "{}", ran.err);
     // What was not looked for or at is not stale.
-    assert!(!tree.scan(&["--baseline", "known.json", "--entities", "US_SSN"]).err.contains("stale"));
+    assert!(
+        !tree.scan(&["--baseline", "known.json", "--entities", "US_SSN"]).err.contains("stale")
+    );
     assert!(!tree.scan(&["--baseline", "known.json", "c.txt"]).err.contains("in a.txt"));
     let before = baseline(&tree, "known.json");
     assert_eq!(tree.scan(&["--baseline", "known.json", "--update-baseline"]).code, 0);
@@ -121,7 +123,10 @@ fn sarif_says_what_is_new_and_what_was_there() {
     let ran = tree.scan(&["--format", "sarif", "--baseline", "known.json", "a.txt", "b.txt"]);
     let log: Value = serde_json::from_str(&ran.out).expect("JSON");
     let results = &log["runs"][0]["results"];
-    assert_eq!((&results[0]["baselineState"], &results[1]["baselineState"]), (&"unchanged".into(), &"new".into()));
+    assert_eq!(
+        (&results[0]["baselineState"], &results[1]["baselineState"]),
+        (&"unchanged".into(), &"new".into())
+    );
     assert_eq!(results[0]["suppressions"][0]["kind"], "external");
     assert_eq!(results[1]["suppressions"], Value::Array(Vec::new()));
     assert!(results[1]["partialFingerprints"]["valueHmac/v1"].is_string());

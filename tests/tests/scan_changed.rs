@@ -51,7 +51,10 @@ fn only_lines_that_were_added_or_changed_count() {
     assert_eq!(tree.scan(&["--changed-since", "HEAD"]).code, 0);
     let since = ["--changed-since", "HEAD~1"];
     assert_eq!(tree.found(&since).len(), 2);
-    assert_eq!(tree.found(&[&since[..], &["sub"]].concat()), ["sub/new file é.txt:1:14 CREDIT_CARD"]);
+    assert_eq!(
+        tree.found(&[&since[..], &["sub"]].concat()),
+        ["sub/new file é.txt:1:14 CREDIT_CARD"]
+    );
     // The same from within.
     let mut within = tree.command(&[&since[..], &["--format", "json"]].concat());
     within.current_dir(tree.at("sub"));

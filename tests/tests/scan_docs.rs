@@ -58,9 +58,11 @@ fn every_command_of_the_docs_runs() {
     ] {
         assert!(git(&tree, args).status.success(), "{args:?}");
     }
-    let workflow = WORKFLOW.lines().chain(FRAMEWORK.lines()).map(str::trim).filter_map(|line| {
-        line.strip_prefix("run: ").or_else(|| line.strip_prefix("entry: "))
-    });
+    let workflow = WORKFLOW
+        .lines()
+        .chain(FRAMEWORK.lines())
+        .map(str::trim)
+        .filter_map(|line| line.strip_prefix("run: ").or_else(|| line.strip_prefix("entry: ")));
     let help = String::from_utf8_lossy(&run(&["scan", "--help"]).stdout).into_owned();
     let help: Vec<&str> = help.lines().map(str::trim).collect();
     let examples = help.iter().copied().filter(|line| line.starts_with("egress-monitor "));
@@ -79,7 +81,8 @@ fn every_command_of_the_docs_runs() {
             .ok()
             .filter(|()| line.contains("--write-baseline"));
         if line.contains("--baseline baseline.json") {
-            let key = if line.contains("--key-file") { &["--key-file", "scan.key"][..] } else { &[] };
+            let key =
+                if line.contains("--key-file") { &["--key-file", "scan.key"][..] } else { &[] };
             tree.scan(&[key, &["--write-baseline", "baseline.json"]].concat());
         }
         let output = within(&tree, shell);

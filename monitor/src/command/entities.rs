@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::exit::Exit;
-use super::scan::{About, all_entities, unknown};
+use super::scan::unknown;
+use crate::detect::{Detector, Tier, detectors};
 
 const EXAMPLES: &str = "Examples:
   egress-monitor entities                 all of them, a line each
@@ -26,24 +27,30 @@ pub struct EntitiesArgs {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
-    entity: &'a str,
-    title: &'a str,
-    tier: u8,
-    tags: &'a [&'a str],
-    standard: &'a str,
-    example: &'a str,
+struct Line {
+    entity: &'static str,
+    title: &'static str,
+    tier: &'static str,
+    tags: Vec<&'static str>,
+    standard: &'static str,
+    /// A made-up value in a text in which it is found.
+    example: &'static str,
+    /// Published test values, which are told as such.
+    test_values: &'static [&'static str],
+    only_by_name: bool,
 }
 
-impl<'a> Line<'a> {
-    fn of(about: &'a About) -> Self {
+impl Line {
+    fn of(row: &'static Detector) -> Self {
         Line {
-            entity: about.entity.name(),
-            title: about.title,
-            tier: about.tier,
-            tags: about.tags,
-            standard: about.standard,
-            example: about.example,
+            entity: row.entity,
+            title: row.title,
+            tier: row.tier.name(),
+            tags: row.tags.iter().map(|tag| tag.name()).collect(),
+            standard: row.standard,
+            example: row.example,
+            test_values: row.test_values,
+            only_by_name: row.only_by_name,
         }
     }
 }
@@ -54,23 +61,24 @@ impl<'a> Line<'a> {
 ///
 /// There is no such entity, or standard output cannot be written.
 pub fn run(args: &EntitiesArgs) -> anyhow::Result<ExitCode> {
-    let mut about = all_entities();
+    let mut rows: Vec<&'static Detector> = detectors().iter().collect();
+    rows.sort_by_key(|row| row.entity);
     if let Some(name) = &args.name {
-        if !about.iter().any(|about| about.entity.name().eq_ignore_ascii_case(name)) {
-            return Err(Exit::new(2, unknown(name, &about)).into());
+        rows.retain(|row| row.entity.eq_ignore_ascii_case(name));
+        if rows.is_empty() {
+            return Err(Exit::new(2, unknown(name)).into());
         }
-        about.retain(|about| about.entity.name().eq_ignore_ascii_case(name));
     }
     let mut out = io::stdout().lock();
-    let written = print(args, &about, &mut out).and_then(|()| out.flush());
+    let written = print(args, &rows, &mut out).and_then(|()| out.flush());
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(ExitCode::SUCCESS),
     }
 }
 
-fn print(args: &EntitiesArgs, about: &[About], out: &mut dyn Write) -> io::Result<()> {
-    let lines: Vec<Line<'_>> = about.iter().map(Line::of).collect();
+fn print(args: &EntitiesArgs, rows: &[&'static Detector], out: &mut dyn Write) -> io::Result<()> {
+    let lines: Vec<Line> = rows.iter().map(|row| Line::of(row)).collect();
     if args.json {
         for line in &lines {
             serde_json::to_writer(&mut *out, line)?;
@@ -78,31 +86,53 @@ fn print(args: &EntitiesArgs, about: &[About], out: &mut dyn Write) -> io::Resul
         }
         return Ok(());
     }
-    if let (Some(_), [line]) = (&args.name, lines.as_slice()) {
-        writeln!(out, "{}: {}", line.entity, line.title)?;
-        writeln!(out, "  tier      {} ({})", line.tier, tier(line.tier))?;
-        writeln!(out, "  tags      {}", line.tags.join(", "))?;
-        writeln!(out, "  standard  {}", line.standard)?;
-        return writeln!(out, "  example   {}", line.example);
+    if let (Some(_), [row]) = (&args.name, rows) {
+        return one(row, out);
     }
-    let width = |column: fn(&Line<'_>) -> usize| lines.iter().map(column).max().unwrap_or(0);
-    let (names, examples) = (width(|line| line.entity.len()), width(|line| line.example.len()));
+    let width = |column: fn(&Line) -> usize| lines.iter().map(column).max().unwrap_or(0);
+    let (names, tiers) = (width(|line| line.entity.len()), width(|line| line.tier.len()));
     let tags = width(|line| line.tags.join(", ").len());
     for line in &lines {
         let joined = line.tags.join(", ");
+        let (entity, tier, title) = (line.entity, line.tier, line.title);
+        let by_name = if line.only_by_name { "; only where it is named" } else { "" };
         writeln!(
             out,
-            "{:names$}  {}  {joined:tags$}  {:examples$}  {} ({})",
-            line.entity, line.tier, line.example, line.title, line.standard
+            "{entity:names$}  {tier:tiers$}  {joined:tags$}  {title} ({}{by_name}): {}",
+            line.standard, line.example
         )?;
     }
     Ok(())
 }
 
-fn tier(tier: u8) -> &'static str {
+fn one(row: &'static Detector, out: &mut dyn Write) -> io::Result<()> {
+    let line = Line::of(row);
+    writeln!(out, "{}: {}", line.entity, line.title)?;
+    writeln!(out, "  tier      {}: {}", line.tier, tier(row.tier))?;
+    writeln!(out, "  tags      {}", line.tags.join(", "))?;
+    writeln!(out, "  standard  {}", line.standard)?;
+    writeln!(out, "  example   {}", line.example)?;
+    if row.valid.is_some() {
+        let chance = row.chance * 100.0;
+        writeln!(out, "  check     {chance:.3} % of random strings of its shape pass it")?;
+    }
+    let words: Vec<&str> = row.words.key.iter().chain(row.words.near).copied().collect();
+    if !words.is_empty() {
+        writeln!(out, "  words     {}", words.join(", "))?;
+    }
+    if !row.test_values.is_empty() {
+        writeln!(out, "  test data {}", row.test_values.join(", "))?;
+    }
+    if row.only_by_name {
+        writeln!(out, "  is looked for only where --entities or a rule names it")?;
+    }
+    Ok(())
+}
+
+fn tier(tier: Tier) -> &'static str {
     match tier {
-        1 => "reported by itself: its checksum or its shape is evidence enough",
-        2 => "reported with a key or words that speak for it: its checksum is weak",
-        _ => "structured without a checksum: reported where shape and context fit",
+        Tier::Strong => "reported by itself, its check or its shape is evidence enough",
+        Tier::Weak => "reported where a key or words name it, its check alone is weak",
+        Tier::Structured => "reported by its distinctive shape, it has no check",
     }
 }

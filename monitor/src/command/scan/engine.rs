@@ -1,17 +1,20 @@
 //! The detectors as a scan uses them: chosen by entity and tag, and asked for what may be shown.
 //! The only place in `scan` that knows the engine's interface. It reads no files.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::decode::{Text, views};
-use crate::detect::{Engine, Hit, KEY_BYTES, Key, mask};
-use crate::model::{Confidence, Entity};
+use crate::detect::{Detector, DetectorId, Engine, Hit, KEY_BYTES, Key, detectors};
+use crate::limits::{WINDOW_HELD_BYTES, WINDOW_STEP_BYTES};
+use crate::model::{Confidence, Entity, Tag};
 
 /// The detectors that are on, and the key of the fingerprints.
 pub struct Finder {
     engine: Engine,
     key: Key,
-    names: Vec<(Entity, Arc<str>)>,
+    /// Names, to be shared by findings.
+    names: Vec<Arc<str>>,
     show_values: bool,
 }
 
@@ -49,7 +52,7 @@ impl Finder {
         Finder {
             engine: Engine::new(entities),
             key: Key::from_bytes(key),
-            names: entities.iter().map(|entity| (*entity, entity.name().into())).collect(),
+            names: entities.iter().map(|entity| entity.name().into()).collect(),
             show_values,
         }
     }
@@ -61,24 +64,52 @@ impl Finder {
         for view in views(text).iter() {
             // Only readings before this one have the same value: within one, hits share no byte.
             let before = found.len();
-            hits.clear();
-            cut += self.engine.find(&view.bytes, hits) as u64;
+            cut += self.hits(&view.bytes, hits);
             for hit in hits.iter() {
                 let span = view.span(hit.start..hit.end);
                 let Some(value) = view.bytes.get(hit.start..hit.end) else { continue };
-                let fingerprint = self.key.fingerprint(hit.entity, value);
-                let known =
-                    found.get_mut(first..before).unwrap_or_default().iter_mut().find(|known| {
-                        known.start < span.end
-                            && span.start < known.end
-                            && known.fingerprint == fingerprint
-                    });
-                if let Some(known) = known {
-                    known.confidence = known.confidence.max(hit.confidence);
-                    continue;
+                let fingerprint = self.key.fingerprint(&self.engine, hit.detector, value);
+                let mut known = found.get_mut(first..before).unwrap_or_default().iter_mut();
+                let known = known.find(|known| {
+                    known.start < span.end
+                        && span.start < known.end
+                        && known.fingerprint == fingerprint
+                });
+                match known {
+                    Some(known) => known.confidence = known.confidence.max(hit.confidence),
+                    None => {
+                        found.push(self.candidate(hit, span, value, fingerprint, view.encoding));
+                    }
                 }
-                found.push(self.candidate(hit, span, value, fingerprint, view.encoding));
             }
+        }
+        cut
+    }
+
+    /// The hits in a reading, step by step, so that their bound is one of each step. What is said of
+    /// a value depends on no more than [`WINDOW_HELD_BYTES`] on either side.
+    fn hits(&self, bytes: &[u8], hits: &mut Vec<Hit>) -> u64 {
+        let (mut cut, mut from) = (0, 0);
+        hits.clear();
+        while from < bytes.len() {
+            let until = from.saturating_add(WINDOW_STEP_BYTES).min(bytes.len());
+            let begin = from.saturating_sub(WINDOW_HELD_BYTES);
+            let end = until.saturating_add(WINDOW_HELD_BYTES).min(bytes.len());
+            let before = hits.len();
+            let window = bytes.get(begin..end).unwrap_or_default();
+            cut += self.engine.find(window, hits) as u64;
+            let mut at = before;
+            hits.retain_mut(|hit| {
+                let is_new = at > 0;
+                at = at.saturating_sub(1);
+                if is_new {
+                    return true;
+                }
+                hit.start = hit.start.saturating_add(begin);
+                hit.end = hit.end.saturating_add(begin);
+                (from..until).contains(&hit.start)
+            });
+            from = until;
         }
         cut
     }
@@ -86,95 +117,50 @@ impl Finder {
     fn candidate(
         &self,
         hit: &Hit,
-        span: std::ops::Range<usize>,
+        span: Range<usize>,
         value: &[u8],
         fingerprint: String,
         encoding: &str,
     ) -> Candidate {
-        let name = self.names.iter().find(|(entity, _)| *entity == hit.entity);
         Candidate {
             start: span.start,
             end: span.end,
-            entity: name.map_or_else(|| hit.entity.name().into(), |(_, name)| Arc::clone(name)),
+            entity: self.name(hit.detector),
             confidence: hit.confidence,
-            tags: tags(hit.entity).to_vec(),
-            masked: mask(hit.entity, value),
+            tags: self.engine.tags(hit.detector).iter().map(Tag::name).collect(),
+            masked: self.engine.mask(hit.detector, value),
             fingerprint,
-            reasons: Vec::new(),
+            reasons: hit.reasons.iter().collect(),
             encoding: encoding.into(),
             partial: hit.partial,
             test_data: hit.test_data,
             value: self.show_values.then(|| String::from_utf8_lossy(value).into_owned()),
         }
     }
+
+    fn name(&self, id: DetectorId) -> Arc<str> {
+        let name = self.engine.entity(id).name();
+        let known = self.names.iter().find(|known| known.as_ref() == name);
+        known.map_or_else(|| name.into(), Arc::clone)
+    }
 }
 
-/// What is told of an entity.
-pub struct About {
-    /// Its name.
-    pub entity: Entity,
-    /// In a few words.
-    pub title: &'static str,
-    /// How much evidence it needs, from 1.
-    pub tier: u8,
-    /// Regulations.
-    pub tags: &'static [&'static str],
-    /// Where its format is defined.
-    pub standard: &'static str,
-    /// A published or reserved value of its kind.
-    pub example: &'static str,
+/// What is looked for unless entities are named.
+pub fn usual() -> impl Iterator<Item = &'static Detector> {
+    detectors().iter().filter(|row| !row.only_by_name)
 }
 
-/// Every entity that there is a detector for.
-pub fn all() -> Vec<About> {
-    Entity::ALL.into_iter().map(about).collect()
-}
-
-/// Every tag that there is.
+/// Every tag that there is a detector for.
 pub fn all_tags() -> Vec<&'static str> {
-    let mut all: Vec<&str> = Entity::ALL.iter().flat_map(|entity| tags(*entity)).copied().collect();
-    all.sort_unstable();
-    all.dedup();
-    all
+    let has = |tag: Tag| detectors().iter().any(|row| row.tags.contains(&tag));
+    Tag::NAMES.iter().filter(|(_, tag)| has(*tag)).map(|(name, _)| *name).collect()
 }
 
-fn tags(entity: Entity) -> &'static [&'static str] {
-    about(entity).tags
-}
-
-fn about(entity: Entity) -> About {
-    let (tier, title, tags, standard, example): (_, _, &[&str], _, _) = match entity {
-        Entity::CreditCard => {
-            (1, "Payment card number", &["PCI-DSS"], "ISO/IEC 7812-1", "4111 1111 1111 1111")
-        }
-        Entity::EmailAddress => (
-            3,
-            "E-mail address",
-            &["GDPR", "CCPA"],
-            "RFC 5321 section 4.1.2",
-            "someone@example.com",
-        ),
-        Entity::IbanCode => (
-            1,
-            "International bank account number",
-            &["GDPR", "GLBA"],
-            "ISO 13616-1",
-            "GB82 WEST 1234 5698 7654 32",
-        ),
-        Entity::PhoneNumber => (
-            3,
-            "Telephone number in international form",
-            &["GDPR", "CCPA"],
-            "ITU-T E.164",
-            "+1 202-555-0123",
-        ),
-        Entity::UsSsn => (
-            3,
-            "United States social security number",
-            &["CCPA", "HIPAA"],
-            "SSA, 20 CFR 422.103",
-            "078-05-1120",
-        ),
-    };
-    About { entity, title, tier, tags, standard, example }
+/// What to write instead of a name that is no entity's.
+pub fn unknown(name: &str) -> String {
+    let name: String = name.chars().filter(|letter| !letter.is_control()).collect();
+    let like = |known: &str| strsim::jaro_winkler(&name.to_ascii_uppercase(), known);
+    let near = detectors().iter().map(|row| row.entity);
+    let near = near.max_by(|a, b| like(a).total_cmp(&like(b))).unwrap_or_default();
+    format!("{name:?} is no entity; did you mean {near}? `egress-monitor entities` lists them all")
 }

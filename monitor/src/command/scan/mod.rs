@@ -15,7 +15,7 @@ mod run;
 mod summary;
 mod walk;
 
-pub use engine::{About, all as all_entities};
+pub use engine::unknown;
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
@@ -32,6 +32,7 @@ use reader::Rules;
 use walk::Walk;
 
 use crate::command::exit::Exit;
+use crate::detect::{Detector, detector};
 use crate::limits::SCAN_FINDINGS_MAX;
 use crate::model::{Confidence, Entity};
 
@@ -137,7 +138,8 @@ fn confidence() -> impl TypedValueParser<Value = Confidence> {
 /// revision that is not known, an output that cannot be written.
 pub fn run(args: &ScanArgs) -> Result<ExitCode, Exit> {
     let trouble = |message: String| Exit::new(TROUBLE, message);
-    let entities = selected(args).map_err(trouble)?;
+    let rows = selected(args).map_err(trouble)?;
+    let entities: Vec<Entity> = rows.iter().map(|row| Entity::of(row.entity)).collect();
     if args.show_values && (args.format != Format::Text || !std::io::stdout().is_terminal()) {
         let what = "--show-values shows values on a terminal and as text only; leave it out here: \
                     values belong into no file and no log";
@@ -164,7 +166,7 @@ pub fn run(args: &ScanArgs) -> Result<ExitCode, Exit> {
     };
     let rules = Rules {
         finder: Finder::new(&entities, key, args.show_values),
-        entities: entities.iter().map(|entity| entity.name()).collect(),
+        entities: rows.iter().map(|row| row.entity).collect(),
         binary: args.binary,
         min_confidence: args.min_confidence,
         allow: !args.no_allow,
@@ -173,7 +175,7 @@ pub fn run(args: &ScanArgs) -> Result<ExitCode, Exit> {
         || std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         usize::from,
     );
-    let scan = run::Scan { args, walk, rules, changed, threads, stable_key };
+    let scan = run::Scan { args, rows, walk, rules, changed, threads, stable_key };
     scan.run(baseline).map_err(trouble).map(|outcome| {
         ExitCode::from(match outcome {
             run::Outcome::Clean => 0,
@@ -184,8 +186,7 @@ pub fn run(args: &ScanArgs) -> Result<ExitCode, Exit> {
 }
 
 /// The entities that are asked for, by name and by tag.
-fn selected(args: &ScanArgs) -> Result<Vec<Entity>, String> {
-    let about = engine::all();
+fn selected(args: &ScanArgs) -> Result<Vec<&'static Detector>, String> {
     let tags = engine::all_tags();
     for tag in &args.tags {
         if !tags.iter().any(|known| known.eq_ignore_ascii_case(tag)) {
@@ -194,41 +195,25 @@ fn selected(args: &ScanArgs) -> Result<Vec<Entity>, String> {
         }
     }
     let names: BTreeSet<&str> = args.entities.iter().map(|name| name.trim()).collect();
-    for name in &names {
-        if !about.iter().any(|about| about.entity.name() == *name) {
-            return Err(unknown(name, &about));
-        }
+    if let Some(name) = names.iter().find(|name| detector(name).is_none()) {
+        return Err(engine::unknown(name));
     }
-    let tagged = |about: &About| {
-        let has = |tag: &String| about.tags.iter().any(|known| known.eq_ignore_ascii_case(tag));
+    let tagged = |row: &&'static Detector| {
+        let has =
+            |tag: &String| row.tags.iter().any(|known| known.name().eq_ignore_ascii_case(tag));
         args.tags.is_empty() || args.tags.iter().any(has)
     };
-    let entities: Vec<Entity> = about
-        .iter()
-        .filter(|about| names.is_empty() || names.contains(about.entity.name()))
-        .filter(|about| tagged(about))
-        .map(|about| about.entity)
-        .collect();
-    if entities.is_empty() {
+    let rows: Vec<&'static Detector> = if names.is_empty() {
+        engine::usual().filter(tagged).collect()
+    } else {
+        names.iter().filter_map(|name| detector(name)).filter(tagged).collect()
+    };
+    if rows.is_empty() {
         return Err(
             "--entities and --tags together leave nothing to look for; leave one out".into()
         );
     }
-    Ok(entities)
-}
-
-/// What to write instead of a name that is no entity's.
-pub(crate) fn unknown(name: &str, about: &[About]) -> String {
-    let near = about
-        .iter()
-        .map(|about| about.entity.name())
-        .max_by(|a, b| {
-            let like = |known: &str| strsim::jaro_winkler(&name.to_ascii_uppercase(), known);
-            like(a).total_cmp(&like(b))
-        })
-        .unwrap_or_default();
-    let name = format::harmless(name);
-    format!("{name:?} is no entity; did you mean {near}? `egress-monitor entities` lists them all")
+    Ok(rows)
 }
 
 /// The baseline, the key, and whether the next run has the same.

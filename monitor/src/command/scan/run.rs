@@ -14,7 +14,6 @@ use anstream::{AutoStream, ColorChoice};
 use super::ScanArgs;
 use super::baseline::Baseline;
 use super::changed::{Changed, Lines};
-use super::engine;
 use super::format::{Printer, Run, Standing, harmless};
 use super::found::{Found, Report, Warning};
 use super::progress::Progress;
@@ -22,6 +21,7 @@ use super::reader::{Reader, Rules};
 use super::summary::{Summary, counted};
 use super::walk::{Job, Walk};
 use crate::command::input::Skip;
+use crate::detect::Detector;
 use crate::limits::{SCAN_AHEAD_FILES_MAX, SCAN_QUEUE_FILES_MAX};
 
 /// Path of standard input where one is printed.
@@ -30,6 +30,7 @@ const STDIN: &str = "-";
 /// What is to be done.
 pub(super) struct Scan<'a> {
     pub args: &'a ScanArgs,
+    pub rows: Vec<&'static Detector>,
     pub walk: Walk,
     pub rules: Rules,
     pub changed: Option<Changed>,
@@ -97,10 +98,7 @@ impl Scan<'_> {
         let colour = AutoStream::choice(&stdout) != ColorChoice::Never;
         let mut out = BufWriter::with_capacity(64 << 10, stdout.lock());
         let run = Run {
-            about: engine::all()
-                .into_iter()
-                .filter(|about| self.rules.entities.contains(&about.entity.name()))
-                .collect(),
+            rows: &self.rows,
             stable_key: self.stable_key,
             baseline: self.args.baseline.is_some(),
             colour,

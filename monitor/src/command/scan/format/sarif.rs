@@ -29,17 +29,18 @@ pub(super) struct Sarif {
 impl Printer for Sarif {
     fn begin(&mut self, run: &mut Run<'_>) -> io::Result<()> {
         let mut rules: Vec<Value> = Vec::new();
-        for about in &run.about {
-            let name = about.entity.to_string();
-            self.rules.insert(name.clone(), rules.len());
+        for row in run.rows {
+            let name = row.entity;
+            let tags: Vec<&str> = row.tags.iter().map(|tag| tag.name()).collect();
+            self.rules.insert(name.into(), rules.len());
             rules.push(json!({
                 "id": name,
-                "name": camel(&name),
-                "shortDescription": { "text": about.title },
-                "fullDescription": { "text": format!("{} in a file that is shared or sent.", about.title) },
-                "help": { "text": help(&name), "markdown": help_markdown(&name) },
+                "name": camel(name),
+                "shortDescription": { "text": row.title },
+                "fullDescription": { "text": format!("{}, by {}.", row.title, row.standard) },
+                "help": { "text": help(name), "markdown": help_markdown(name) },
                 "defaultConfiguration": { "level": "error" },
-                "properties": { "tags": about.tags, "precision": "high", "security-severity": "7.0" },
+                "properties": { "tags": tags, "precision": "high", "security-severity": "7.0" },
             }));
         }
         self.rules.insert(ALLOW_RULE.into(), rules.len());
