@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::exit::Exit;
 use super::names;
 use crate::decode::{Part, Text, View, place, views};
-use crate::detect::{Detector, Engine, Hit, Tier, detectors, is_valid};
+use crate::detect::{Detector, Engine, Explained, Hit, Outcome, detectors, is_valid};
 use crate::limits::{EXPLAIN_BYTES_MAX, EXPLAIN_CANDIDATES_MAX};
 use crate::model::{Confidence, Entity, Tag};
 
@@ -112,7 +112,8 @@ impl Explainer<'_> {
         }
         let mut left = EXPLAIN_CANDIDATES_MAX;
         for (view, _) in &all {
-            for candidate in candidates(&view.bytes) {
+            let seen = self.engine.explain(&view.bytes);
+            for candidate in places(&view.bytes, &seen) {
                 let span = view.span(candidate.clone());
                 let known = |other: &(Range<usize>, _)| {
                     other.0.start < span.end && span.start < other.0.end
@@ -121,7 +122,7 @@ impl Explainer<'_> {
                     continue;
                 }
                 left -= 1;
-                self.missed(view, candidate, &span, out)?;
+                self.missed(view, candidate, &span, &seen, out)?;
                 said.push((span, None));
             }
         }
@@ -182,72 +183,85 @@ impl Explainer<'_> {
         view: &View<'_>,
         candidate: Range<usize>,
         span: &Range<usize>,
+        seen: &[Explained],
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let value = view.bytes.get(candidate).unwrap_or_default();
+        let value = view.bytes.get(candidate.clone()).unwrap_or_default();
         let masked: String = String::from_utf8_lossy(value)
             .chars()
             .map(|letter| if letter.is_alphanumeric() { '*' } else { letter })
             .collect();
         writeln!(out, "{} not found: {masked}", at(view, span))?;
-        let reasons: Vec<(&str, String)> = self
-            .rows
-            .iter()
-            .filter_map(|row| self.why_not(row, value).map(|why| (row.entity, why)))
-            .collect();
+        let mut reasons: Vec<(&str, String)> = Vec::new();
+        let here = |seen: &&Explained| seen.start < candidate.end && candidate.start < seen.end;
+        for seen in seen.iter().filter(here) {
+            let Some(row) = self.engine.detector(seen.detector) else { continue };
+            let part = view.bytes.get(seen.start..seen.end).unwrap_or_default();
+            let why = self.weighed(row, seen, part);
+            if !reasons.iter().any(|(entity, known)| *entity == row.entity && *known == why) {
+                reasons.push((row.entity, why));
+            }
+        }
+        for row in &self.rows {
+            let known = reasons.iter().any(|(entity, _)| *entity == row.entity);
+            if let Some(why) = self.why_not(row, value).filter(|_| !known) {
+                reasons.push((row.entity, why));
+            }
+        }
         for (entity, why) in &reasons {
             writeln!(out, "  {entity}: {why}")?;
         }
         if reasons.is_empty() {
-            writeln!(
-                out,
-                "  has the shape of none of the {} entities looked for",
-                self.rows.len()
-            )?;
+            let entities = self.rows.len();
+            writeln!(out, "  has the shape of none of the {entities} entities looked for")?;
         }
         writeln!(out)
     }
 
-    /// Why a value is not one of this entity; `None` where nothing about it is like one.
-    fn why_not(&self, row: &Detector, value: &[u8]) -> Option<String> {
-        let bare = self.elsewhere(row.entity, |value| format!("; {value} ;"), value);
-        if bare.is_some() {
-            return Some(
-                "looks like one, but its key or what it is joined to speaks against it".into(),
-            );
+    /// What became of a place that a detector saw.
+    fn weighed(&self, row: &Detector, seen: &Explained, value: &[u8]) -> String {
+        let mut why = seen.outcome.words().to_owned();
+        let reasons: Vec<&str> = seen.reasons.iter().collect();
+        if seen.outcome != Outcome::CheckFails {
+            why += &format!(", {} decibans", seen.score_db);
         }
+        if !reasons.is_empty() {
+            why += &format!(" ({})", reasons.join("; "));
+        }
+        let weak = matches!(seen.outcome, Outcome::NeedsContext | Outcome::TooLittle);
+        if let Some((word, score_db)) = self.under_key(row, value).filter(|_| weak) {
+            why += &format!("; under the key `{word}` it would have {score_db}");
+        }
+        why
+    }
+
+    /// The evidence that a value would have under a key of its own.
+    fn under_key(&self, row: &Detector, value: &[u8]) -> Option<(&'static str, i16)> {
         let word = row.words.key.first().or(row.words.near.first())?;
-        if let Some(score_db) =
-            self.elsewhere(row.entity, |value| format!("{word}: {value} ;"), value)
-        {
-            let need = match row.tier {
-                Tier::Weak => {
-                    "its check is weak, so it is reported only where the context names it"
-                }
-                Tier::Strong | Tier::Structured => "too little speaks for it",
-            };
-            let check = match is_valid(row.entity, &compact(value)) {
-                Some(true) => "passes the check",
-                _ => "has the shape",
-            };
+        let text = |value: &str| format!("{word}: {value} ;");
+        self.elsewhere(row.entity, text, value).map(|score_db| (*word, score_db))
+    }
+
+    /// Why a value that no detector saw is not one of this entity; `None` where nothing about it is
+    /// like one.
+    fn why_not(&self, row: &Detector, value: &[u8]) -> Option<String> {
+        if let Some((word, score_db)) = self.under_key(row, value) {
             return Some(format!(
-                "{check}, but {need}; under the key `{word}` it would have {score_db} decibans"
+                "not here; under the key `{word}` it would have {score_db} decibans"
             ));
         }
         // With another last digit it would be one: so only the check speaks against it.
-        let compact = compact(value);
-        if is_valid(row.entity, &compact) != Some(false) {
+        if is_valid(row.entity, &compact(value)) == Some(true) {
             return None;
         }
-        let others = (b'0'..=b'9').filter_map(|digit| {
-            let mut other = value.to_vec();
-            let last = other.iter().rposition(u8::is_ascii_alphanumeric)?;
-            *other.get_mut(last)? = digit;
-            Some(Zeroizing::new(other))
+        let near = (b'0'..=b'9').any(|digit| {
+            let mut other = Zeroizing::new(value.to_vec());
+            let last = other.iter().rposition(u8::is_ascii_digit);
+            if let Some(place) = last.and_then(|last| other.get_mut(last)) {
+                *place = digit;
+            }
+            self.under_key(row, &other).is_some()
         });
-        let key = |value: &str| format!("{word}: {value} ;");
-        let near =
-            others.into_iter().any(|other| self.elsewhere(row.entity, key, &other).is_some());
         near.then(|| "has the shape, but its check digits do not fit".to_owned())
     }
 
@@ -286,6 +300,14 @@ fn word(confidence: Confidence) -> &'static str {
 fn compact(value: &[u8]) -> Zeroizing<Vec<u8>> {
     let letters = value.iter().filter(|byte| byte.is_ascii_alphanumeric());
     Zeroizing::new(letters.map(u8::to_ascii_uppercase).collect())
+}
+
+/// What detectors saw, and what else looks like a value, in order.
+fn places(text: &[u8], seen: &[Explained]) -> Vec<Range<usize>> {
+    let mut all = candidates(text);
+    all.extend(seen.iter().map(|seen| seen.start..seen.end));
+    all.sort_by_key(|place| (place.start, std::cmp::Reverse(place.end)));
+    all
 }
 
 /// What looks like a value: groups of letters and digits with one separator between them and enough
@@ -369,7 +391,7 @@ mod tests {
         );
         check(
             "timestamp: 4539578763621486",
-            &["not found", "CREDIT_CARD: looks like one, but its key"],
+            &["not found", "CREDIT_CARD: its key says that it is something else"],
         );
         check("nothing here", &["nothing in it looks like a value"]);
         check("build 1.2.3.4.5.678 of jane", &["has the shape of none"]);

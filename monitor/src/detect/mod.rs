@@ -42,7 +42,6 @@ pub use detector::{Detector, Find, Tier, Words};
 pub use evidence::Reasons;
 pub use explain::{Explained, Outcome};
 pub use fingerprint::{KEY_BYTES, Key};
-pub use mask::redact;
 pub use stream::{Stream, Window};
 
 use std::sync::Arc;
