@@ -78,7 +78,7 @@ pub fn redact(text: &str) -> String {
     for view in views(&Text { bytes: text.as_bytes(), fresh: 0, part: Part::Text }).iter() {
         hits.clear();
         cut += engine.find(&view.bytes, &mut hits);
-        for hit in &hits {
+        for hit in hits.iter().filter(|hit| !view.is_at_edge(&(hit.start..hit.end))) {
             let value = view.bytes.get(hit.start..hit.end).unwrap_or_default();
             struck.push((view.span(hit.start..hit.end), mask(hit.entity, value)));
         }
