@@ -143,3 +143,9 @@ const _: () = assert!(ISLAND_REACH_BYTES > 3 * ISLAND_EDGE_BYTES);
 const _: () = assert!(ESCAPE_DEPTH_MAX <= DECODE_DEPTH_MAX);
 /// Window of zstd and brotli that is given room. RFC 9659 asks no more of what is sent over HTTP.
 pub const CONTENT_WINDOW_BYTES_MAX: usize = 8 << 20;
+/// Codings of one message, one over the other: a content coding and a transfer coding.
+pub const CONTENT_CODINGS_MAX: usize = 2;
+/// Memory of the decompressors of all flows together: a thousand of gzip, or sixteen of zstd.
+pub const CONTENT_MEMORY_BYTES_MAX: usize = 128 << 20;
+/// Bytes of decompressed content that are handed on together.
+pub const CONTENT_TEXT_BYTES_MAX: usize = 64 << 10;

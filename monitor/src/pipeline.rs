@@ -78,6 +78,7 @@ impl Pipeline {
         piece
             .state
             .feed(piece.fresh, piece.gap, &mut |text| finder.find(&text, findings, counters));
+        counters.undecoded.add(piece.state.take_left_out());
         if !self.findings.is_empty() {
             let event = Event {
                 at_ns: head.at_ns,

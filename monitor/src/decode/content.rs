@@ -35,6 +35,15 @@ impl Coding {
         }
     }
 
+    /// The byte that it begins with, where there is but one.
+    pub(super) fn first_byte(self) -> Option<u8> {
+        match self {
+            Coding::Gzip => Some(0x1f),
+            Coding::Zstd => Some(0x28),
+            Coding::Deflate | Coding::Brotli => None,
+        }
+    }
+
     /// Memory that one decompressor may take.
     pub(super) fn memory_bytes(self) -> usize {
         const INFLATE_BYTES: usize = 64 << 10;

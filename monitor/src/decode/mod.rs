@@ -5,10 +5,13 @@
 //! [`codec`]'s table reads every reading, within the bounds of [`crate::limits`]. The kernel's
 //! prefilter sees raw bytes, so the table also says what the two have agreed on for live flows.
 
+mod body;
 mod codec;
 mod content;
 mod http;
 mod map;
+#[cfg(test)]
+mod readings;
 mod rendering;
 mod run;
 mod runs;

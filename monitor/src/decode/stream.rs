@@ -5,8 +5,8 @@
 use zeroize::Zeroizing;
 
 use super::http::{ChunkLine, Framing, Head, HeadStep, Kind, Start, chunk_line, start};
-use super::run::{Carry, Run};
-use super::{Part, Text};
+use super::run::{Kept, Run};
+use super::{LeftOut, Part, Text};
 use crate::limits::{FLOW_CARRY_BYTES_MAX, HTTP_CHUNK_LINE_BYTES_MAX, HTTP_HEAD_BYTES_MAX};
 use crate::reassemble::Gap;
 
@@ -14,7 +14,7 @@ use crate::reassemble::Gap;
 #[derive(Default)]
 pub struct Decoder {
     state: State,
-    carry: Carry,
+    kept: Kept,
 }
 
 enum State {
@@ -82,6 +82,17 @@ impl State {
         }
     }
 
+    /// The part whose content is being read.
+    fn body(&self) -> Option<Part> {
+        match self {
+            State::Length { kind, .. }
+            | State::UntilClose { kind, .. }
+            | State::Chunk { kind, .. }
+            | State::ChunkLine { kind, .. } => Some(kind.body()),
+            State::Between { .. } | State::Text | State::Head(_) | State::Trailer { .. } => None,
+        }
+    }
+
     /// Hands on what was kept back as framing, where it turns out that nobody can tell.
     fn give_up(&self, run: &mut Run<'_>) {
         if let State::ChunkLine { kept, .. } = self {
@@ -116,9 +127,12 @@ impl Decoder {
         if fresh.is_empty() && gap == Gap::None {
             return;
         }
-        let mut run = Run::new(fresh, &mut self.carry, emit);
+        let mut run = Run::new(fresh, &mut self.kept, emit);
         let mut state = cross(std::mem::take(&mut self.state), gap, &mut run);
         if state.is_cut_short(fresh) {
+            if let Some(part) = state.body() {
+                run.end_body(part);
+            }
             state.give_up(&mut run);
             state = State::default();
         }
@@ -136,8 +150,16 @@ impl Decoder {
     }
 }
 
+impl Decoder {
+    /// What of the flow was not decoded, for want of room, since this was last asked.
+    pub fn take_left_out(&mut self) -> LeftOut {
+        std::mem::take(&mut self.kept.left_out)
+    }
+}
+
 /// Goes over a gap: nothing is joined across it.
 fn cross(state: State, gap: Gap, run: &mut Run<'_>) -> State {
+    let state_body = state.body();
     let next = match gap {
         Gap::None | Gap::Bytes(0) => return state,
         Gap::Bytes(missing) => {
@@ -149,6 +171,9 @@ fn cross(state: State, gap: Gap, run: &mut Run<'_>) -> State {
             State::default()
         }
     };
+    if let Some(part) = state_body {
+        run.end_body(part);
+    }
     run.boundary();
     next
 }
@@ -171,19 +196,22 @@ fn step(state: State, rest: &[u8], at: usize, run: &mut Run<'_>) -> (usize, Stat
         }
         State::Length { kind, left, .. } => {
             let taken = shorter(left, rest);
-            run.add(kind.body(), at..at + taken);
+            run.add_body(kind.body(), at..at + taken);
             match left - taken as u64 {
-                0 => (taken, State::default()),
+                0 => {
+                    run.end_body(kind.body());
+                    (taken, State::default())
+                }
                 left => (taken, State::Length { kind, left, begun: true }),
             }
         }
         State::UntilClose { kind, .. } => {
-            run.add(kind.body(), at..at + rest.len());
+            run.add_body(kind.body(), at..at + rest.len());
             (rest.len(), State::UntilClose { kind, begun: true })
         }
         State::Chunk { kind, left } => {
             let taken = shorter(left, rest);
-            run.add(kind.body(), at..at + taken);
+            run.add_body(kind.body(), at..at + taken);
             match left - taken as u64 {
                 0 => (taken, State::chunk_line(kind, true)),
                 left => (taken, State::Chunk { kind, left }),
@@ -253,6 +281,7 @@ fn read_head(mut head: Head, rest: &[u8], at: usize, run: &mut Run<'_>) -> (usiz
                 Framing::UntilClose => State::UntilClose { kind, begun: false },
             };
             run.boundary();
+            run.begin_body(head.codings());
             (len, next)
         }
         HeadStep::Bad => (0, State::Text),
@@ -274,6 +303,7 @@ fn read_chunk_line(
             }
             match size {
                 0 => {
+                    run.end_body(kind.body());
                     run.boundary();
                     (taken, State::Trailer { kind, bytes: 0, line: 0 })
                 }

@@ -121,9 +121,14 @@ pub(super) struct Made<'b> {
 }
 
 impl Made<'_> {
-    /// Bytes that one reading more may have. 0 where none may come.
+    /// Bytes that one reading more may have, with a few notes of where they came from. 0 where
+    /// none may come.
     pub(super) fn room(&self) -> usize {
-        if self.budget.views == 0 || self.deepest { 0 } else { self.budget.bytes }
+        const NOTES: usize = 8;
+        if self.budget.views == 0 || self.deepest {
+            return 0;
+        }
+        self.budget.bytes.saturating_sub(NOTES * BREAK_BYTES)
     }
 
     /// Whether as many bytes may be gone over; counts them.

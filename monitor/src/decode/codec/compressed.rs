@@ -65,7 +65,8 @@ fn each(
 /// Decompresses what begins at `start`; gives how many bytes of the source that were.
 fn read(source: &Source<'_>, start: usize, coding: Coding, made: &mut Made<'_>) -> usize {
     let bytes = source.bytes.get(start..).unwrap_or_default();
-    let room = made.room();
+    // Something is left for what is encoded in it.
+    let room = made.room() / 2;
     let mut text = Secret::default();
     let mut decompressor = Decompressor::new(coding);
     let mut out = |piece: &[u8]| {

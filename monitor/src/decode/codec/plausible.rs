@@ -1,13 +1,15 @@
 //! Tells what came out of a decoder from noise: what is neither text nor a container that another
 //! decoder knows was not in that encoding.
 
+use super::binary::is_message;
+
 /// Bytes of text in which one may be none: a letter of Latin-1, a stray control.
 const TEXT_BYTES_PER_FAULT: usize = 32;
 
 /// How many of the first bytes to keep, all of them for a container. `None` where it is noise:
 /// random bytes begin with ten that are text once in twenty thousand times.
 pub(super) fn keep(bytes: &[u8], text_bytes_min: usize) -> Option<usize> {
-    if is_container(bytes) {
+    if is_container(bytes) || is_message(bytes) {
         return Some(bytes.len());
     }
     let text = text_prefix(bytes);

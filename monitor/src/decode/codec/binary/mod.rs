@@ -16,6 +16,13 @@ use super::plausible::text_prefix;
 use crate::decode::rendering::Rendering;
 use crate::limits::{BINARY_DEPTH_MAX, BINARY_FIELDS_MAX};
 
+/// Whether bytes are the beginning of a message with text in it.
+pub(super) fn is_message(bytes: &[u8]) -> bool {
+    protobuf::walk(bytes, 0, true).is_some()
+        || msgpack::walk(bytes, 0, true).is_some()
+        || cbor::walk(bytes, 0, true).is_some()
+}
+
 /// The least number that is written: what has fewer digits is a count, a flag or an index.
 const NUMBER_MIN: u64 = 100_000;
 /// Bytes of a name that a path shows.
@@ -39,7 +46,7 @@ enum Value {
 }
 
 /// Walks over bytes, and collects what is found.
-struct Walk<'s> {
+pub(super) struct Walk<'s> {
     bytes: &'s [u8],
     at: usize,
     /// Names from the outermost on: ranges of the bytes, or numbers.
@@ -120,6 +127,9 @@ impl<'s> Walk<'s> {
     fn enter(&mut self, name: Name) -> Result<(), Stop> {
         if self.path.len() >= BINARY_DEPTH_MAX {
             return Err(Stop::Bad);
+        }
+        if let Name::Text(range) = &name {
+            self.text_bytes += range.len();
         }
         self.path.push(name);
         Ok(())

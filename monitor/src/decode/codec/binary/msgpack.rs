@@ -12,22 +12,30 @@ const TEXT_BYTES_MIN: usize = 4;
 
 pub(in crate::decode::codec) fn decode(source: &Source<'_>, made: &mut Made<'_>) {
     let start = source.fresh;
-    let Some(0x80..=0x9f | 0xdc..=0xdf) = source.bytes.get(start) else { return };
     if !made.work(DECODE_TRY_BYTES.min(source.bytes.len())) {
         return;
     }
-    let mut walk = Walk::new(source.bytes, start);
-    let mut ended = Ok(());
-    // Streams are messages one after the other.
-    while ended.is_ok() && !walk.is_at_end() {
-        ended = value(&mut walk);
-    }
-    let whole = ended.is_ok() || (ended == Err(Stop::Cut) && source.end != End::Whole);
-    if whole && walk.text_bytes >= TEXT_BYTES_MIN && walk.text_bytes * 8 >= walk.at - start {
+    if let Some(walk) = walk(source.bytes, start, source.end != End::Whole) {
         let mut rendering = Rendering::new(source.bytes, start, made);
         walk.write(&mut rendering);
         rendering.add(walk.at, source, made);
     }
+}
+
+/// Walks what begins at `start`; `None` where that is no message, or one without text.
+pub(super) fn walk(bytes: &[u8], start: usize, may_be_cut: bool) -> Option<Walk<'_>> {
+    let Some(0x80..=0x9f | 0xdc..=0xdf) = bytes.get(start) else {
+        return None;
+    };
+    let mut walk = Walk::new(bytes, start);
+    let mut ended = Ok(());
+    // Messages may follow one another.
+    while ended.is_ok() && !walk.is_at_end() {
+        ended = value(&mut walk);
+    }
+    let whole = ended.is_ok() || (ended == Err(Stop::Cut) && may_be_cut);
+    let text = walk.text_bytes;
+    (whole && text >= TEXT_BYTES_MIN && text * 8 >= walk.at - start).then_some(walk)
 }
 
 fn value(walk: &mut Walk<'_>) -> Result<(), Stop> {

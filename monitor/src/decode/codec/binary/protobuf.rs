@@ -17,28 +17,27 @@ pub(in crate::decode::codec) fn decode(source: &Source<'_>, made: &mut Made<'_>)
     if !source.is_binary() || !made.work(DECODE_TRY_BYTES.min(source.bytes.len())) {
         return;
     }
-    let starts = if source.fresh == 0 { [0, FRAME_HEAD_BYTES] } else { [source.fresh, 0] };
+    let starts = [source.fresh, 0].into_iter().take(if source.fresh == 0 { 1 } else { 2 });
     for start in starts {
-        let mut walk = Walk::new(source.bytes, start);
-        let framed = start == FRAME_HEAD_BYTES && is_frame(source.bytes);
-        if start == FRAME_HEAD_BYTES && !framed {
-            continue;
-        }
-        let mut ended = fields(&mut walk, source.bytes.len());
-        while framed && ended.is_ok() && !walk.is_at_end() {
-            ended = frame(&mut walk);
-        }
-        let whole = match ended {
-            Ok(()) => true,
-            Err(Stop::Cut) => source.end != End::Whole,
-            Err(Stop::Bad) => false,
-        };
-        if whole && walk.text_bytes >= TEXT_BYTES_MIN && walk.text_bytes * 4 >= walk.at - start {
+        if let Some(walk) = walk(source.bytes, start, source.end != End::Whole) {
             let mut rendering = Rendering::new(source.bytes, start, made);
             walk.write(&mut rendering);
             return rendering.add(walk.at, source, made);
         }
     }
+}
+
+/// Walks what begins at `start`; `None` where that is no message, or one without text.
+pub(super) fn walk(bytes: &[u8], start: usize, may_be_cut: bool) -> Option<Walk<'_>> {
+    let rest = bytes.get(start..)?;
+    let mut walk = Walk::new(bytes, start);
+    let mut ended = if is_frame(rest) { Ok(()) } else { message(&mut walk, bytes.len()) };
+    while is_frame(rest) && ended.is_ok() && !walk.is_at_end() {
+        ended = frame(&mut walk);
+    }
+    let whole = ended.is_ok() || (ended == Err(Stop::Cut) && may_be_cut);
+    let text = walk.text_bytes;
+    (whole && text >= TEXT_BYTES_MIN && text * 4 >= walk.at - start).then_some(walk)
 }
 
 fn is_frame(bytes: &[u8]) -> bool {
@@ -54,16 +53,6 @@ fn frame(walk: &mut Walk<'_>) -> Result<(), Stop> {
     }
     let length = walk.big(4)?;
     let end = walk.at.saturating_add(usize::try_from(length).map_err(|_| Stop::Bad)?);
-    fields(walk, end)
-}
-
-/// Walks the fields up to `end`.
-fn fields(walk: &mut Walk<'_>, end: usize) -> Result<(), Stop> {
-    if walk.at == FRAME_HEAD_BYTES && is_frame(walk.bytes) {
-        let length = walk.bytes.get(1..FRAME_HEAD_BYTES).and_then(|bytes| bytes.first_chunk::<4>());
-        let length = length.map_or(0, |bytes| u32::from_be_bytes(*bytes) as usize);
-        return message(walk, end.min(FRAME_HEAD_BYTES.saturating_add(length)));
-    }
     message(walk, end)
 }
 
