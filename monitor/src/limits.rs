@@ -149,3 +149,11 @@ pub const CONTENT_CODINGS_MAX: usize = 2;
 pub const CONTENT_MEMORY_BYTES_MAX: usize = 128 << 20;
 /// Bytes of decompressed content that are handed on together.
 pub const CONTENT_TEXT_BYTES_MAX: usize = 64 << 10;
+/// Streams of one HTTP/2 connection whose latest bytes and decompressor are kept; the one that began
+/// first makes room. Each takes up to 600 bytes beside the decompressor.
+pub const HTTP2_STREAMS_MAX: usize = 32;
+/// Bytes of an HTTP/2 frame: what is said to be longer is no frame. Senders stay at 16 KiB unless
+/// they were asked for more (RFC 9113 section 4.2), which nobody does beyond this.
+pub const HTTP2_FRAME_BYTES_MAX: usize = 1 << 20;
+/// Bytes of the table of header fields of one direction; 4 KiB unless the other side asks for more.
+pub const HPACK_TABLE_BYTES_MAX: usize = 64 << 10;

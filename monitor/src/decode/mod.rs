@@ -8,7 +8,11 @@
 mod body;
 mod codec;
 mod content;
+mod hpack;
 mod http;
+mod http2;
+#[cfg(test)]
+mod http2_tests;
 mod map;
 #[cfg(test)]
 mod readings;

@@ -26,7 +26,7 @@ impl Carry {
     }
 
     /// Keeps the last bytes of `text`.
-    fn keep(&mut self, text: &[u8]) {
+    pub(super) fn keep(&mut self, text: &[u8]) {
         if self.0.capacity() == 0 {
             // Once and whole: a vector that grows leaves copies that nobody wipes.
             self.0.reserve_exact(FLOW_CARRY_BYTES_MAX);
@@ -163,6 +163,18 @@ impl<'a> Run<'a> {
     /// Emits `bytes` by themselves, as text that nothing joins.
     pub(super) fn aside(&mut self, bytes: &[u8], fresh: usize) {
         (self.emit)(Text { bytes, fresh, part: Part::Text });
+    }
+
+    /// Emits `bytes` by themselves, as a part.
+    pub(super) fn hand_on(&mut self, bytes: &[u8], fresh: usize, part: Part) {
+        if !bytes.is_empty() {
+            (self.emit)(Text { bytes, fresh, part });
+        }
+    }
+
+    /// Something was not decoded.
+    pub(super) fn leave_out(&mut self, left_out: LeftOut) {
+        self.left_out.add(left_out);
     }
 
     /// Ends the message part: what comes next is not joined to it.

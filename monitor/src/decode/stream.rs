@@ -1,10 +1,11 @@
 //! Follows the bytes of one flow through its HTTP/1.1 messages (RFC 9112) and emits each part as
-//! text. It sees one direction of a connection and may join it anywhere; whatever it cannot place
+//! text; what is HTTP/2 it leaves to [`super::http2`]. It sees one direction of a connection and may join it anywhere; whatever it cannot place
 //! is [`Part::Text`], and no byte but the framing of chunks is left out.
 
 use zeroize::Zeroizing;
 
 use super::http::{ChunkLine, Framing, Head, HeadStep, Kind, Start, chunk_line, start};
+use super::http2::{self, Http2};
 use super::run::{Kept, Run};
 use super::{LeftOut, Part, Text};
 use crate::limits::{FLOW_CARRY_BYTES_MAX, HTTP_CHUNK_LINE_BYTES_MAX, HTTP_HEAD_BYTES_MAX};
@@ -27,6 +28,8 @@ enum State {
     /// In bytes that were not understood, to the end of this feed.
     Text,
     Head(Head),
+    /// In the frames of HTTP/2.
+    Http2(Box<Http2>),
     /// So many bytes of a body to come; `begun` once some were there.
     Length {
         kind: Kind,
@@ -78,6 +81,10 @@ impl State {
             }
             State::Chunk { kind, left } if missing == left => State::chunk_line(kind, true),
             State::UntilClose { kind, .. } => State::UntilClose { kind, begun: true },
+            State::Http2(mut http2) => match usize::try_from(missing) {
+                Ok(missing) if http2.skip(missing) => State::Http2(http2),
+                _ => State::default(),
+            },
             _ => State::default(),
         }
     }
@@ -89,7 +96,11 @@ impl State {
             | State::UntilClose { kind, .. }
             | State::Chunk { kind, .. }
             | State::ChunkLine { kind, .. } => Some(kind.body()),
-            State::Between { .. } | State::Text | State::Head(_) | State::Trailer { .. } => None,
+            State::Between { .. }
+            | State::Text
+            | State::Head(_)
+            | State::Http2(_)
+            | State::Trailer { .. } => None,
         }
     }
 
@@ -112,9 +123,11 @@ impl State {
             | State::UntilClose { kind, .. }
             | State::ChunkLine { kind, .. }
             | State::Trailer { kind, .. } => *kind,
-            State::Between { .. } | State::Text | State::Head(_) | State::Chunk { .. } => {
-                return false;
-            }
+            State::Between { .. }
+            | State::Text
+            | State::Head(_)
+            | State::Http2(_)
+            | State::Chunk { .. } => return false,
         };
         starts(Some(kind), fresh)
     }
@@ -188,6 +201,10 @@ fn step(state: State, rest: &[u8], at: usize, run: &mut Run<'_>) -> (usize, Stat
             (rest.len(), State::Text)
         }
         State::Head(head) => read_head(head, rest, at, run),
+        State::Http2(mut http2) => match http2.read(rest, run) {
+            taken if taken == rest.len() => (taken, State::Http2(http2)),
+            taken => (taken, State::Text),
+        },
         State::Length { kind, begun: false, .. } | State::UntilClose { kind, begun: false }
             if kind == Kind::Response && starts(Some(kind), rest) =>
         {
@@ -245,6 +262,11 @@ fn shorter(left: u64, rest: &[u8]) -> usize {
 /// Until it is sure, the bytes are text that goes on from what was before: nothing may be lost
 /// where a send happens to begin like a request.
 fn between(cut: usize, rest: &[u8], at: usize, run: &mut Run<'_>) -> (usize, State) {
+    if cut == 0 && http2::begins(rest) {
+        run.boundary();
+        let skip = if rest.starts_with(http2::PREFACE) { http2::PREFACE.len() } else { 0 };
+        return (skip, State::Http2(Box::default()));
+    }
     let carry = run.carry().bytes();
     let before = carry.get(carry.len().saturating_sub(cut)..).unwrap_or_default();
     match start(before.iter().chain(rest).copied()) {
