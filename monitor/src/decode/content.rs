@@ -79,7 +79,7 @@ enum Inner {
     Inflate(Decompress),
     /// Zlib or raw: the first two bytes tell.
     Unknown(Vec<u8>),
-    Zstd(Zstd),
+    Zstd(Box<Zstd>),
     Brotli(Box<Brotli>),
     Over,
 }
@@ -94,7 +94,7 @@ impl Decompressor {
         let inner = match coding {
             Coding::Gzip => Inner::Inflate(Decompress::new_gzip(WINDOW_BITS)),
             Coding::Deflate => Inner::Unknown(Vec::new()),
-            Coding::Zstd => Inner::Zstd(Zstd::new()),
+            Coding::Zstd => Inner::Zstd(Box::new(Zstd::new())),
             // Not the large windows of up to 1 GiB, which no HTTP client takes.
             Coding::Brotli => {
                 Inner::Brotli(Box::new(BrotliState::new_strict(alloc(), alloc(), alloc())))

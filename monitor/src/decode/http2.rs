@@ -55,7 +55,10 @@ impl Frame {
             2 => stream > 0 && left == 5,
             3 => stream > 0 && left == 4,
             SETTINGS => {
-                stream == 0 && left % 6 == 0 && flags & !1 == 0 && (flags == 0 || left == 0)
+                stream == 0
+                    && left.is_multiple_of(6)
+                    && flags & !1 == 0
+                    && (flags == 0 || left == 0)
             }
             PUSH_PROMISE => stream > 0 && left >= 4 && flags & !(END_HEADERS | PADDED) == 0,
             6 => stream == 0 && left == 8 && flags & !1 == 0,
@@ -182,10 +185,10 @@ impl Http2 {
         let (content, _) = rest.split_at(rest.len() - surplus);
         match frame.kind {
             DATA => self.data(frame.stream, content, run),
-            HEADERS | PUSH_PROMISE | CONTINUATION => {
-                if self.block.len().saturating_add(content.len()) <= HTTP_HEAD_BYTES_MAX {
-                    self.block.extend(content);
-                }
+            HEADERS | PUSH_PROMISE | CONTINUATION
+                if self.block.len().saturating_add(content.len()) <= HTTP_HEAD_BYTES_MAX =>
+            {
+                self.block.extend(content);
             }
             _ => {}
         }

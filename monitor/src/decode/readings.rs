@@ -226,6 +226,92 @@ fn name_of_a_part_is_the_key_of_its_body() {
     assert_eq!(&body[span], "123-45-6789");
 }
 
+/// A message of PostgreSQL.
+fn postgres(kind: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len() + 4).unwrap().to_be_bytes();
+    [&[kind], &length[..], payload].concat()
+}
+
+/// A packet of MySQL that begins a command.
+fn mysql(payload: &[u8]) -> Vec<u8> {
+    [&[payload.len() as u8, 0, 0, 0], payload].concat()
+}
+
+#[test]
+fn messages_of_wire_protocols_are_read_as_lines() {
+    let insert = b"\0INSERT INTO people (name, ssn, account) VALUES ($1, $2, $3)\0\0\0";
+    let values = b"\0\0\0\x03\0\0\0\0\0\x01\0\x03\0\0\0\x03Bob\0\0\0\x0b123-45-6789\0\0\0\x08\0\x0e\x9b\x08\xa5\x68\xf1\xc7\0\0";
+    let row = b"\0\x01\0\0\0\x0b123-45-6789";
+    let column = b"\0\x01ssn\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let execute = b"\x17\x01\0\0\0\0\x01\0\0\0\0\x01\xfe\0\x08\0\x0b123-45-6789\xc7\xf1\x68\xa5\x08\x9b\x0e\0";
+    let question = |labels: &[&[u8]]| {
+        let name: Vec<u8> =
+            labels.iter().flat_map(|label| [&[label.len() as u8], *label].concat()).collect();
+        [&b"\xab\xcd\x01\0\0\x01\0\0\0\0\0\0"[..], &name, b"\0\0\x01\0\x01"].concat()
+    };
+    let carried = base32(b"ssn 123-45-6789 of bob@firma.de");
+    let (left, right) = carried.split_at(20);
+    for (encoding, bytes, expected) in [
+        ("postgres", postgres(b'Q', b"SELECT '123-45-6789'\0"), "SELECT '123-45-6789'\n"),
+        (
+            "postgres",
+            [postgres(b'P', insert), postgres(b'B', values)].concat(),
+            "ssn: 123-45-6789\naccount: 4111111111111111\n",
+        ),
+        ("postgres", [postgres(b'T', column), postgres(b'D', row)].concat(), "ssn: 123-45-6789\n"),
+        ("postgres", postgres(b'd', b"7\t123-45-6789\n"), "7\t123-45-6789\n"),
+        ("mysql", mysql(b"\x03SELECT '123-45-6789'"), "SELECT '123-45-6789'\n"),
+        ("mysql", mysql(execute), "123-45-6789\n4111111111111111\n"),
+        (
+            "redis",
+            b"*4\r\n$4\r\nHSET\r\n$6\r\nuser:7\r\n$3\r\nssn\r\n$11\r\n123-45-6789\r\n".to_vec(),
+            "ssn: 123-45-6789\n",
+        ),
+        (
+            "redis",
+            b"*3\r\n$3\r\nSET\r\n$3\r\nssn\r\n$11\r\n123-45-6789\r\n".to_vec(),
+            "ssn: 123-45-6789\n",
+        ),
+        (
+            "dns",
+            question(&[b"123-45-6789", b"exfil", b"example"]),
+            "name: 123-45-6789.exfil.example\n",
+        ),
+        (
+            "dns+base32",
+            question(&[left, right, b"exfil", b"example"]),
+            "ssn 123-45-6789 of bob@firma.de",
+        ),
+    ] {
+        let mut found = None;
+        let text = Text { bytes: &bytes, fresh: 0, part: Part::Text };
+        for view in views(&text).iter().filter(|view| view.encoding == encoding) {
+            let read =
+                view.bytes.windows(expected.len()).position(|part| part == expected.as_bytes());
+            found = found.or(read.map(|at| view.span(at..at + expected.len())));
+        }
+        let span = found.unwrap_or_else(|| panic!("{encoding} {expected:?} is not read"));
+        assert!(span.start < span.end && span.end <= bytes.len());
+        // What is cut anywhere is borne.
+        for cut in 0..bytes.len() {
+            views(&Text { bytes: &bytes[..cut], fresh: 0, part: Part::Text });
+        }
+    }
+}
+
+#[test]
+fn values_in_protocols_of_lines_stand_in_the_plain_reading() {
+    for line in [
+        "<34>1 2026-01-01T00:00:00Z host app - - [a@1 ssn=\"123-45-6789\"] said",
+        "users.login:1|c|#ssn:123-45-6789,zone:a",
+        "MAIL FROM:<bob@firma.de>\r\nDATA\r\nSubject: ssn 123-45-6789\r\n\r\nhi\r\n.\r\n",
+    ] {
+        let views = views(&Text { bytes: line.as_bytes(), fresh: 0, part: Part::Text });
+        let plain = views.iter().next().expect("plain");
+        assert_eq!((plain.encoding.as_ref(), &*plain.bytes), ("plain", line.as_bytes()));
+    }
+}
+
 #[test]
 fn quoted_printable_is_read_where_something_says_so() {
     let body = "Content-Transfer-Encoding: quoted-printable\r\n\r\nbob=40firma.de, 4111 1111 11=\r\n11 1111";

@@ -53,6 +53,12 @@ impl<'s> Rendering<'s> {
         }
     }
 
+    /// Writes a range of the source before the byte at `at`, as a name for what follows.
+    pub(super) fn say_from(&mut self, range: Range<usize>, at: usize) {
+        let text = self.source.get(range).unwrap_or_default();
+        self.say(text, at);
+    }
+
     /// Writes `text`, which stands nowhere, before the byte at `at`.
     pub(super) fn say(&mut self, text: &[u8], at: usize) {
         self.render(text, at..at);

@@ -16,6 +16,7 @@ mod percent;
 mod plausible;
 mod quoted_printable;
 mod utf16;
+mod wire;
 
 use super::tree::{Made, Source};
 
@@ -102,6 +103,17 @@ pub(super) const CODECS: &[Codec] = &[
         root: false,
     },
     Codec { name: "cbor", decode: binary::cbor, times: 1, live: 0, escape: false, root: false },
+    Codec {
+        name: "postgres",
+        decode: wire::postgres,
+        times: 1,
+        live: 0,
+        escape: false,
+        root: true,
+    },
+    Codec { name: "mysql", decode: wire::mysql, times: 1, live: 0, escape: false, root: true },
+    Codec { name: "redis", decode: wire::redis, times: 1, live: 0, escape: false, root: true },
+    Codec { name: "dns", decode: wire::dns, times: 1, live: 0, escape: false, root: true },
     Codec { name: "gzip", decode: compressed::gzip, times: 2, live: 0, escape: false, root: false },
     Codec { name: "zlib", decode: compressed::zlib, times: 2, live: 0, escape: false, root: false },
     Codec { name: "zstd", decode: compressed::zstd, times: 2, live: 0, escape: false, root: false },

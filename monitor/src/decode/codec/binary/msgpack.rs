@@ -56,7 +56,7 @@ fn value(walk: &mut Walk<'_>) -> Result<(), Stop> {
             skip(walk, length + 1)
         }
         byte @ (0xca | 0xcb) => skip(walk, if byte == 0xca { 4 } else { 8 }),
-        byte @ (0xcc..=0xcf | 0xd0..=0xd3) => {
+        byte @ 0xcc..=0xd3 => {
             let number = walk.big(1 << (byte & 3))?;
             // A negative one is no value.
             if byte < 0xd0 || number < 1 << 62 {
