@@ -97,6 +97,7 @@ impl Explainer<'_> {
         for view in views.iter() {
             let mut hits = Vec::new();
             self.engine.find(&view.bytes, &mut hits);
+            hits.retain(|hit| !view.is_at_edge(&(hit.start..hit.end)));
             all.push((view, hits));
         }
         for (view, hits) in &all {
