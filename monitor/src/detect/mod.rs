@@ -207,8 +207,7 @@ impl Engine {
     fn add(&mut self, index: usize, row: &Detector, literals: &mut Vec<&'static str>) {
         match row.find {
             Find::Forms(forms) => {
-                let shapes =
-                    forms.iter().flat_map(|form| forms::shapes(form.pattern, form.worth_db));
+                let shapes = forms.iter().flat_map(forms::shapes);
                 shapes.for_each(|shape| self.add_shape(index, &shape));
             }
             Find::Token { min, max, any_case } => {
@@ -387,33 +386,27 @@ impl Pass<'_, '_> {
 
     fn shape(&mut self, index: usize, shape: &Shape, at: usize) {
         let Some((written, boundary)) = shape.read(self.probe.text, at) else { return };
-        let Some(row) = table::DETECTORS.get(index) else { return };
-        self.judge(
-            index,
-            row,
-            written.compact(),
-            (written.start, written.end),
-            shape.worth_db,
-            boundary,
-        );
+        let span = (written.start, written.end);
+        let needs_context = shape.needs_context || boundary == Boundary::Joined;
+        self.judge(index, written.compact(), span, shape.worth_db, needs_context);
     }
 
     /// Weighs a value in its written form, if it passes the check of its row.
     fn judge(
         &mut self,
         index: usize,
-        row: &Detector,
         compact: &[u8],
         (start, end): (usize, usize),
         worth_db: i16,
-        boundary: Boundary,
+        needs_context: bool,
     ) {
+        let Some(row) = table::DETECTORS.get(index) else { return };
         if row.valid.is_some_and(|valid| !valid(compact)) {
             self.note(index, (start, end), 0, Reasons::default(), Outcome::CheckFails);
             return;
         }
         let mut found = Candidate::new(start, end, worth_db + row.chance_db());
-        found.needs_context = row.tier == Tier::Weak || boundary == Boundary::Joined;
+        found.needs_context = row.tier == Tier::Weak || needs_context;
         found.test_data = row.test_values.iter().any(|value| value.as_bytes() == compact);
         if row.valid.is_some() {
             found = found.because(Reasons::CHECKED);
@@ -452,9 +445,8 @@ impl Pass<'_, '_> {
         compact.make_ascii_uppercase();
         let has_lower = value.iter().any(u8::is_ascii_lowercase);
         for (index, any_case) in rows {
-            let Some(row) = table::DETECTORS.get(*index) else { continue };
             if *any_case || !has_lower {
-                self.judge(*index, row, compact, (start, end), 0, boundary);
+                self.judge(*index, compact, (start, end), 0, boundary == Boundary::Joined);
             }
         }
     }
