@@ -73,6 +73,9 @@ pub const WINDOW_HELD_BYTES: usize = 12 << 10;
 /// Bytes of a text in pieces that are looked at in one go, beside those that are held.
 pub const WINDOW_STEP_BYTES: usize = 232 << 10;
 
+/// Detectors that a policy brings along: each looks at every text.
+pub const CUSTOM_DETECTORS_MAX: usize = 64;
+
 const _: () = assert!(FLOW_CARRY_BYTES_MAX >= 256, "an escaped card is up to 222 bytes");
 const _: () = assert!(POLICY_EXCERPT_CHARS_MAX >= 80, "carets stand in the middle of an excerpt");
 const _: () =
