@@ -234,8 +234,7 @@ impl Engine {
     fn add(&mut self, index: usize, row: &Detector, literals: &mut Vec<&'static str>) {
         match row.find {
             Find::Forms(forms) => {
-                let shapes =
-                    forms.iter().flat_map(|form| forms::shapes(form.pattern, form.worth_db));
+                let shapes = forms.iter().flat_map(forms::shapes);
                 shapes.for_each(|shape| self.add_shape(index, &shape));
             }
             Find::Token { min, max, any_case } => {
@@ -455,28 +454,22 @@ impl Pass<'_, '_> {
 
     fn shape(&mut self, index: usize, shape: &Shape, at: usize) {
         let Some((written, boundary)) = shape.read(self.probe.text, at) else { return };
-        let Some(row) = table::DETECTORS.get(index) else { return };
-        self.judge(
-            index,
-            row,
-            written.compact(),
-            (written.start, written.end),
-            shape.worth_db,
-            boundary,
-        );
+        let span = (written.start, written.end);
+        let needs_context = shape.needs_context || boundary == Boundary::Joined;
+        self.judge(index, written.compact(), span, shape.worth_db, needs_context);
     }
 
     /// Weighs a value in its written form, if it passes the check of its row.
     fn judge(
         &mut self,
         index: usize,
-        row: &Detector,
         compact: &[u8],
         (start, end): (usize, usize),
         worth_db: i16,
-        boundary: Boundary,
+        needs_context: bool,
     ) {
-        let needs_context = row.tier == Tier::Weak || boundary == Boundary::Joined;
+        let Some(row) = table::DETECTORS.get(index) else { return };
+        let needs_context = row.tier == Tier::Weak || needs_context;
         // What must be named mostly is not: that is sooner found out than a check is made.
         let skip = needs_context && self.seen.is_none();
         if skip && !self.probe.is_named_or_alone(index, start, end) {
@@ -525,9 +518,8 @@ impl Pass<'_, '_> {
         compact.make_ascii_uppercase();
         let has_lower = value.iter().any(u8::is_ascii_lowercase);
         for (index, any_case) in rows {
-            let Some(row) = table::DETECTORS.get(*index) else { continue };
             if *any_case || !has_lower {
-                self.judge(*index, row, compact, (start, end), 0, boundary);
+                self.judge(*index, compact, (start, end), 0, boundary == Boundary::Joined);
             }
         }
     }
