@@ -8,6 +8,7 @@
 pub mod alert;
 pub mod cgroup;
 pub mod data;
+pub mod made;
 pub mod monitor;
 pub mod net;
 pub mod pcap;

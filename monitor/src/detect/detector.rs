@@ -51,16 +51,23 @@ pub struct Form {
     pub pattern: &'static str,
     /// What the form alone is worth as evidence, in decibans.
     pub worth_db: Option<i16>,
+    /// Whether a value written so is only reported where the context names it, or it stands alone.
+    pub needs_context: bool,
 }
 
 /// A form whose worth follows from its letters and separators.
 pub const fn form(pattern: &'static str) -> Form {
-    Form { pattern, worth_db: None }
+    Form { pattern, worth_db: None, needs_context: false }
+}
+
+/// A form that many things have: reported where the context names it, or it stands alone.
+pub const fn bare(pattern: &'static str) -> Form {
+    Form { pattern, worth_db: None, needs_context: true }
 }
 
 /// A form that is worth more or less than its letters and separators say.
 pub const fn form_of(pattern: &'static str, worth_db: i16) -> Form {
-    Form { pattern, worth_db: Some(worth_db) }
+    Form { pattern, worth_db: Some(worth_db), needs_context: false }
 }
 
 /// A value that stands under a key, without its quotes.
