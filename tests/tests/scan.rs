@@ -343,7 +343,8 @@ fn a_file_that_may_not_be_read_is_trouble() {
     use std::os::unix::fs::PermissionsExt;
     let tree = Tree::new();
     tree.put_card("secret.txt");
-    std::fs::set_permissions(tree.at("secret.txt"), PermissionsExt::from_mode(0)).expect("ours");
+    std::fs::set_permissions(tree.at("secret.txt"), PermissionsExt::from_mode(0o000))
+        .expect("ours");
     std::fs::set_permissions(tree.path(), PermissionsExt::from_mode(0o755)).expect("ours");
     let mut command = tree.command(&["secret.txt"]);
     if nix::unistd::geteuid().is_root() {
