@@ -21,6 +21,8 @@ const NEAR_AFTER_BYTES: usize = 30;
 const ALONE_BYTES_MAX: usize = 128;
 /// Letters of a word that shows that a text is more than a value.
 const WORD_LETTERS_MIN: usize = 2;
+/// Words between the values of a list.
+const JOINING: [&[u8]; 2] = [b"and", b"or"];
 
 /// Words of keys that say nothing of what is stored under them.
 #[rustfmt::skip]
@@ -362,7 +364,8 @@ fn has_word(text: &[u8]) -> bool {
     while let Some((start, end)) = next_word(text, at) {
         let word = slice(text, start, end);
         let number = word.iter().all(u8::is_ascii_digit);
-        if number || word.len() >= WORD_LETTERS_MIN && !word.iter().any(u8::is_ascii_digit) {
+        let letters = word.len() >= WORD_LETTERS_MIN && !word.iter().any(u8::is_ascii_digit);
+        if number || letters && !JOINING.contains(&word) {
             return true;
         }
         at = end;

@@ -1,16 +1,48 @@
 //! The built-in detectors: rows of data, a file for each country or kind. What a row means is
 //! [`super::detector`]'s to say.
 
+mod africa;
+mod australia;
+mod brazil;
+mod canada;
 mod card;
+mod china;
+mod device;
 mod email;
 mod iban;
+mod india;
+mod japan;
+mod korea;
+mod mexico;
 mod phone;
+mod singapore;
+mod southeast_asia;
 mod ssn;
+mod us;
 
 use super::detector::Detector;
 
 /// The rows by file, in the order in which they are listed.
-const FILES: [&[Detector]; 5] = [card::ROWS, iban::ROWS, email::ROWS, phone::ROWS, ssn::ROWS];
+const FILES: [&[Detector]; 18] = [
+    card::ROWS,
+    iban::ROWS,
+    email::ROWS,
+    phone::ROWS,
+    ssn::ROWS,
+    us::ROWS,
+    canada::ROWS,
+    brazil::ROWS,
+    mexico::ROWS,
+    india::ROWS,
+    china::ROWS,
+    korea::ROWS,
+    japan::ROWS,
+    singapore::ROWS,
+    southeast_asia::ROWS,
+    australia::ROWS,
+    africa::ROWS,
+    device::ROWS,
+];
 
 /// How many there are.
 pub(super) const COUNT: usize = {
