@@ -219,7 +219,7 @@ impl Engine {
         engine.customs = customs;
         let mut literals = Vec::new();
         for (index, row) in rows {
-            engine.add(index, row, &mut literals);
+            engine.add(index, row, row.find, &mut literals);
         }
         for bucket in &mut engine.buckets {
             let shapes = bucket.shapes.iter().map(|(digits_min, ..)| *digits_min);
@@ -231,8 +231,8 @@ impl Engine {
         engine
     }
 
-    fn add(&mut self, index: usize, row: &Detector, literals: &mut Vec<&'static str>) {
-        match row.find {
+    fn add(&mut self, index: usize, row: &Detector, find: Find, literals: &mut Vec<&'static str>) {
+        match find {
             Find::Forms(forms) => {
                 let shapes = forms.iter().flat_map(forms::shapes);
                 shapes.for_each(|shape| self.add_shape(index, &shape));
@@ -262,6 +262,7 @@ impl Engine {
                 self.literal_rows.extend(strings.iter().map(|_| (index, find)));
             }
             Find::Key(find) => self.keyed.add(index, row, find),
+            Find::Any(finds) => finds.iter().for_each(|find| self.add(index, row, *find, literals)),
         }
     }
 
@@ -475,15 +476,23 @@ impl Pass<'_, '_> {
         if skip && !self.probe.is_named_or_alone(index, start, end) {
             return;
         }
-        if row.valid.is_some_and(|valid| !valid(compact)) {
-            self.note(index, (start, end), 0, Reasons::default(), Outcome::CheckFails);
-            return;
-        }
-        let mut found = Candidate::new(start, end, worth_db + row.chance_db());
+        let mut found = Candidate::new(start, end, worth_db);
         found.needs_context = needs_context;
         found.test_data = row.test_values.iter().any(|value| value.as_bytes() == compact);
-        if row.valid.is_some() {
-            found = found.because(Reasons::CHECKED);
+        match row.valid {
+            None => found.worth_db += row.chance_db(),
+            Some(valid) if valid(compact) => {
+                found.worth_db += row.chance_db();
+                found = found.because(Reasons::CHECKED);
+            }
+            Some(_) if row.plausible.is_some_and(|plausible| plausible(compact)) => {
+                found.needs_context = true;
+                found.at_most = Confidence::Low;
+            }
+            Some(_) => {
+                self.note(index, (start, end), 0, Reasons::default(), Outcome::CheckFails);
+                return;
+            }
         }
         if worth_db >= 15 {
             found = found.because(Reasons::FORM);
