@@ -5,7 +5,7 @@ use super::detector::Words;
 
 /// Keys under which machines store numbers that are nobody's: times, hashes, versions.
 #[rustfmt::skip]
-const MACHINE_VALUES: &[&str] = &[
+pub(super) const MACHINE_VALUES: &[&str] = &[
     "at", "build", "checksum", "created", "date", "datetime", "digest", "duration", "elapsed",
     "epoch", "etag", "guid", "hash", "iccid", "imei", "imsi", "lat", "latitude", "lng", "lon",
     "longitude", "md5", "meid", "micros", "millis", "modified", "ms", "nanos", "nonce", "ns",
@@ -15,7 +15,7 @@ const MACHINE_VALUES: &[&str] = &[
 
 /// Keys under which machines store numbers that name a thing.
 #[rustfmt::skip]
-const MACHINE_NAMES: &[&str] = &[
+pub(super) const MACHINE_NAMES: &[&str] = &[
     "barcode", "bytes", "count", "ean", "gtin", "id", "ids", "index", "invoice", "isbn", "item",
     "length", "order", "parcel", "pid", "product", "ref", "reference", "req", "request", "serial",
     "session", "shipment", "sid", "size", "sku", "tid", "token", "tracking", "transaction", "txn",

@@ -22,6 +22,9 @@ pub(super) const COUNT: usize = {
     count
 };
 
+/// The entity whose detector needs [`load`].
+pub(super) const LOADED: &str = "PHONE_NUMBER";
+
 /// Loads what detectors need that stands in tables of a library.
 pub(super) fn load() {
     phone::load();
