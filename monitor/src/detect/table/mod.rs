@@ -1,16 +1,45 @@
 //! The built-in detectors: rows of data, a file for each country or kind. What a row means is
 //! [`super::detector`]'s to say.
 
+mod bank;
 mod card;
+mod crypto;
+mod date;
 mod email;
+mod geo;
+mod health;
 mod iban;
+mod mrz;
+mod network;
+mod password;
+mod person;
 mod phone;
 mod ssn;
+mod token;
+mod track;
+mod value;
 
 use super::detector::Detector;
 
 /// The rows by file, in the order in which they are listed.
-const FILES: [&[Detector]; 5] = [card::ROWS, iban::ROWS, email::ROWS, phone::ROWS, ssn::ROWS];
+const FILES: &[&[Detector]] = &[
+    card::ROWS,
+    track::ROWS,
+    iban::ROWS,
+    bank::ROWS,
+    crypto::ROWS,
+    email::ROWS,
+    phone::ROWS,
+    ssn::ROWS,
+    mrz::ROWS,
+    person::ROWS,
+    date::ROWS,
+    geo::ROWS,
+    health::ROWS,
+    network::ROWS,
+    token::ROWS,
+    password::ROWS,
+];
 
 /// How many there are.
 pub(super) const COUNT: usize = {
