@@ -5,6 +5,7 @@ mod africa;
 mod at;
 mod australia;
 mod baltic;
+mod bank;
 mod be;
 mod bg;
 mod brazil;
@@ -12,7 +13,9 @@ mod canada;
 mod card;
 mod ch;
 mod china;
+mod crypto;
 mod cz;
+mod date;
 mod de;
 mod de_health;
 mod device;
@@ -21,7 +24,9 @@ mod email;
 mod es;
 mod fi;
 mod fr;
+mod geo;
 mod gr;
+mod health;
 mod hr;
 mod iban;
 mod ie;
@@ -30,8 +35,12 @@ mod it;
 mod japan;
 mod korea;
 mod mexico;
+mod mrz;
+mod network;
 mod nl;
 mod no;
+mod password;
+mod person;
 mod phone;
 mod pl;
 mod pt;
@@ -40,9 +49,12 @@ mod se;
 mod singapore;
 mod southeast_asia;
 mod ssn;
+mod token;
 mod tr;
+mod track;
 mod uk;
 mod us;
+mod value;
 
 use super::detector::Detector;
 
@@ -90,6 +102,17 @@ const FILES: &[&[Detector]] = &[
     australia::ROWS,
     africa::ROWS,
     device::ROWS,
+    track::ROWS,
+    bank::ROWS,
+    crypto::ROWS,
+    mrz::ROWS,
+    person::ROWS,
+    date::ROWS,
+    geo::ROWS,
+    health::ROWS,
+    network::ROWS,
+    token::ROWS,
+    password::ROWS,
 ];
 
 /// How many there are.
@@ -101,6 +124,9 @@ pub(super) const COUNT: usize = {
     }
     count
 };
+
+/// The entity whose detector needs [`load`].
+pub(super) const LOADED: &str = "PHONE_NUMBER";
 
 /// Loads what detectors need that stands in tables of a library.
 pub(super) fn load() {

@@ -183,44 +183,10 @@ pub(super) const ROWS: &[Detector] = &[
         find: Find::Any(&[DRIVER_LICENSES, DRIVER_NUMBERS]),
         ..Detector::new("US_DRIVER_LICENSE", "United States driver's license number")
     },
-    Detector {
-        tags: &[Tag::Glba, Tag::Ccpa],
-        standard: "Nacha operating rules: a DFI account number has up to 17 digits; no check digit",
-        example: "bank account number: 48200193577",
-        words: words::of(
-            &["bank number", "dfi account", "acct"],
-            &[
-                "bank account",
-                "bankaccount",
-                "bank account number",
-                "bank acct",
-                "account number",
-                "account no",
-                "acct number",
-                "acct no",
-                "checking account",
-                "savings account",
-                "deposit account",
-                "direct deposit",
-            ],
-        ),
-        find: Find::Forms(BANK_NUMBERS),
-        plain: mask::digits,
-        ..Detector::new("US_BANK_NUMBER", "United States bank account number")
-    },
 ];
 
-/// What it is worth to be as long as an account number, where the context names one.
+/// What it is worth to be as long as the number of a licence, where the context names one.
 const LENGTH_DB: i16 = 10;
-
-#[rustfmt::skip]
-const BANK_NUMBERS: &[super::super::detector::Form] = &[
-    form_of("99999999", LENGTH_DB), form_of("999999999", LENGTH_DB), form_of("9999999999", LENGTH_DB),
-    form_of("99999999999", LENGTH_DB), form_of("999999999999", LENGTH_DB),
-    form_of("9999999999999", LENGTH_DB), form_of("99999999999999", LENGTH_DB),
-    form_of("999999999999999", LENGTH_DB), form_of("9999999999999999", LENGTH_DB),
-    form_of("99999999999999999", LENGTH_DB),
-];
 
 /// States that put letters into the number.
 #[rustfmt::skip]
