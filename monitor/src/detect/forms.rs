@@ -42,6 +42,27 @@ pub(super) struct Shape {
     pub needs_context: bool,
 }
 
+/// What stands behind a group of digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Follows {
+    Anything,
+    Exactly(u8),
+    Separator,
+    Letter,
+}
+
+impl Follows {
+    /// Whether `next` may be it, by its first byte.
+    pub fn may_be(self, next: u8) -> bool {
+        match self {
+            Follows::Anything => true,
+            Follows::Exactly(byte) => byte == next,
+            Follows::Separator => matches!(next, b' ' | b'-' | b'.' | b'+' | 0xC2 | 0xE2),
+            Follows::Letter => next.is_ascii_alphabetic(),
+        }
+    }
+}
+
 /// A value that fits a shape.
 pub(super) struct Written {
     pub start: usize,
@@ -151,6 +172,23 @@ impl Shape {
             worth_db: form.worth_db.unwrap_or(form_db.min(FORM_DB_MAX)),
             needs_context: form.needs_context,
         })
+    }
+
+    /// Whether it is a group of so many digits and nothing else.
+    pub fn is_bare(&self, group: usize) -> bool {
+        self.before.is_empty()
+            && self.after.len() == group
+            && self.after.iter().all(|element| *element == Element::Digit)
+    }
+
+    /// What must stand behind a first group of so many digits.
+    pub fn follows(&self, group: usize) -> Follows {
+        match self.after.get(group) {
+            None => Follows::Anything,
+            Some(Element::Exactly(byte)) => Follows::Exactly(*byte),
+            Some(Element::Separator) => Follows::Separator,
+            Some(_) => Follows::Letter,
+        }
     }
 
     /// The least digits in the first so many bytes from the first digit on.

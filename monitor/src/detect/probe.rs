@@ -47,7 +47,10 @@ pub struct Probe<'t> {
     lexicon: &'t Lexicon,
     key: Option<(usize, Key)>,
     path: Option<(usize, Set)>,
+    /// What the keys above the values of an object or array name, by its bracket.
+    object: Option<(usize, Set)>,
     near: Near,
+    near_set: Option<((usize, usize), Set)>,
     alone: Option<bool>,
     sql: Option<bool>,
     table: &'t Table,
@@ -115,6 +118,8 @@ impl<'t> Probe<'t> {
             lexicon,
             key: None,
             path: None,
+            object: None,
+            near_set: None,
             near,
             alone: None,
             sql: None,
@@ -285,6 +290,24 @@ impl<'t> Probe<'t> {
         self.is_alone(start, end) || self.is_named(index, start, end)
     }
 
+    /// The detectors that something around the value names.
+    pub(super) fn named(&mut self, start: usize, end: usize) -> Set {
+        let key = self.key_at(start);
+        let mut named = key.named;
+        named.union(&self.path_at(start));
+        if key.span.is_none() {
+            let column = self.column_at(start);
+            named.union(&column.named);
+            if column.span.is_some() {
+                return named;
+            }
+        }
+        if key.span.is_none() || key.open {
+            named.union(&self.near_at(start, end));
+        }
+        named
+    }
+
     fn verdict(&mut self, index: usize, start: usize, end: usize) -> Verdict {
         let key = self.key_at(start);
         if key.hostile.contains(index) {
@@ -310,7 +333,7 @@ impl<'t> Probe<'t> {
                 return if doubtful { Verdict::Doubtful } else { Verdict::Silent };
             }
         }
-        if (key.span.is_none() || key.open) && self.is_near(index, start, end) {
+        if (key.span.is_none() || key.open) && self.near_at(start, end).contains(index) {
             return Verdict::Named(Reasons::NEAR, evidence::NEAR_DB);
         }
         if key.doubtful.contains(index) { Verdict::Doubtful } else { Verdict::Silent }
@@ -366,14 +389,29 @@ impl<'t> Probe<'t> {
             Some(span) if key::begins_line(self.text, span) => {
                 key::outer_lines(self.text, span.0).for_each(&mut add);
             }
-            _ => key::path_before(self.text, start).for_each(&mut add),
+            _ => {
+                // Values of one object have the same keys above them.
+                let mut opens = key::opens_before(self.text, start);
+                let first = opens.next();
+                match (first, self.object) {
+                    (Some(first), Some((open, known))) if first == open => set = known,
+                    _ => {
+                        let keys = first.into_iter().chain(opens);
+                        keys.filter_map(|open| key::key_before(self.text, open)).for_each(&mut add);
+                        self.object = first.map(|first| (first, set));
+                    }
+                }
+            }
         }
         self.path = Some((start, set));
         set
     }
 
-    /// Whether a word near by names the detector.
-    fn is_near(&mut self, index: usize, start: usize, end: usize) -> bool {
+    /// The detectors that words near by name.
+    fn near_at(&mut self, start: usize, end: usize) -> Set {
+        if let Some((_, set)) = self.near_set.filter(|(span, _)| *span == (start, end)) {
+            return set;
+        }
         let mut from = start.saturating_sub(NEAR_BEFORE_BYTES);
         // A word that the window cuts is no word: `discard` is no `card`.
         while from > 0 && from < start && is_word_byte(byte_before(self.text, from, 1)) {
@@ -384,13 +422,18 @@ impl<'t> Probe<'t> {
             to -= 1;
         }
         self.near.read(self.text, self.lexicon, from, to);
-        self.near.words.iter().rev().take_while(|word| word.0 >= from).any(|(first, last, set)| {
-            *last <= to && (*last <= start || *first >= end) && set.contains(index)
-        })
+        let mut set = Set::default();
+        for (first, last, named) in self.near.words.iter().rev().take_while(|word| word.0 >= from) {
+            if *last <= to && (*last <= start || *first >= end) {
+                set.union(named);
+            }
+        }
+        self.near_set = Some(((start, end), set));
+        set
     }
 
     /// Whether the text holds nothing else: no other word.
-    fn is_alone(&mut self, start: usize, end: usize) -> bool {
+    pub(super) fn is_alone(&mut self, start: usize, end: usize) -> bool {
         if self.text.len() > ALONE_BYTES_MAX {
             return false;
         }

@@ -36,4 +36,9 @@ impl Set {
             *word &= !other;
         }
     }
+
+    /// Whether the sets have a member in common.
+    pub fn meets(&self, other: &Set) -> bool {
+        self.0.iter().zip(other.0).any(|(word, other)| word & other != 0)
+    }
 }
