@@ -44,7 +44,14 @@ pub(super) struct Shape {
 
 /// What stands behind a group of digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Follows {
+pub(super) struct Follows {
+    next: Next,
+    /// Digits behind a separator of one byte, where they are so many and no more.
+    second: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
     Anything,
     Exactly(u8),
     Separator,
@@ -52,14 +59,15 @@ pub(super) enum Follows {
 }
 
 impl Follows {
-    /// Whether `next` may be it, by its first byte.
-    pub fn may_be(self, next: u8) -> bool {
-        match self {
-            Follows::Anything => true,
-            Follows::Exactly(byte) => byte == next,
-            Follows::Separator => matches!(next, b' ' | b'-' | b'.' | b'+' | 0xC2 | 0xE2),
-            Follows::Letter => next.is_ascii_alphabetic(),
-        }
+    /// Whether the byte `next`, with so many digits behind it, may be it.
+    pub fn may_be(self, next: u8, second: usize) -> bool {
+        let fits = match self.next {
+            Next::Anything => true,
+            Next::Exactly(byte) => byte == next,
+            Next::Separator => matches!(next, b' ' | b'-' | b'.' | b'+' | 0xC2 | 0xE2),
+            Next::Letter => next.is_ascii_alphabetic(),
+        };
+        fits && (!next.is_ascii() || self.second.is_none_or(|digits| digits == second))
     }
 }
 
@@ -183,12 +191,17 @@ impl Shape {
 
     /// What must stand behind a first group of so many digits.
     pub fn follows(&self, group: usize) -> Follows {
-        match self.after.get(group) {
-            None => Follows::Anything,
-            Some(Element::Exactly(byte)) => Follows::Exactly(*byte),
-            Some(Element::Separator) => Follows::Separator,
-            Some(_) => Follows::Letter,
-        }
+        let next = match self.after.get(group) {
+            None => Next::Anything,
+            Some(Element::Exactly(byte)) => Next::Exactly(*byte),
+            Some(Element::Separator) => Next::Separator,
+            Some(_) => Next::Letter,
+        };
+        let rest = self.after.get(group + 1..).unwrap_or_default();
+        let digits = rest.iter().take_while(|element| **element == Element::Digit).count();
+        let ends = rest.get(digits).is_none_or(|element| element.is_separator());
+        let parted = matches!(next, Next::Exactly(_) | Next::Separator);
+        Follows { next, second: (parted && ends).then_some(digits) }
     }
 
     /// The least digits in the first so many bytes from the first digit on.

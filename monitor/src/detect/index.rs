@@ -51,12 +51,21 @@ pub(super) struct Entry {
     pub shape: Shape,
 }
 
+/// The detectors of words of one length.
+#[derive(Default, Clone)]
+pub(super) struct Tokens {
+    /// Number of the detector, and whether letters may be in lower case.
+    pub rows: Vec<(usize, bool)>,
+    /// Those that must be named.
+    pub weak: Set,
+}
+
 /// Everything that may begin somewhere.
 pub(super) struct Index {
     /// By letters before and digits of the first group.
     buckets: Vec<Bucket>,
-    /// By length: number of the detector, and whether letters may be in lower case.
-    tokens: Vec<Vec<(usize, bool)>>,
+    /// By length.
+    tokens: Vec<Tokens>,
     /// By length: the detectors of whole words.
     words: Vec<Vec<(usize, FindField)>>,
     pub at: Vec<(usize, FindAt)>,
@@ -74,6 +83,31 @@ pub(super) struct Keyed {
     pub rows: Vec<(usize, FindField)>,
     /// By a hash of the last letters of a key: whether a term ends so.
     endings: Vec<u64>,
+    /// By a hash of the last word of terms of one word, and of the last two of longer ones.
+    tails: Vec<u64>,
+    /// By a hash of the last word of longer terms.
+    lasts: Vec<u64>,
+}
+
+/// How a key ends, by hashes of its words.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ending {
+    /// The last word that is no number.
+    pub last: u64,
+    /// The last two, 0 where there is one.
+    pub pair: u64,
+}
+
+impl Ending {
+    /// With one word more at the end.
+    pub fn push(&mut self, word: u64) {
+        self.pair = if self.last == 0 { 0 } else { pair(self.last, word) };
+        self.last = word;
+    }
+}
+
+fn pair(one: u64, other: u64) -> u64 {
+    (one.rotate_left(31) ^ other).wrapping_mul(0xD6E8_FEB8_6659_FD93)
 }
 
 impl Index {
@@ -89,7 +123,7 @@ impl Index {
         };
         let mut index = Index {
             buckets: (0..=LETTERS_MAX).flat_map(|_| 0..=GROUP_MAX).map(|_| bucket()).collect(),
-            tokens: vec![Vec::new(); TOKEN_MAX + 1],
+            tokens: vec![Tokens::default(); TOKEN_MAX + 1],
             words: vec![Vec::new(); TOKEN_MAX + 1],
             at: Vec::new(),
             plus: Vec::new(),
@@ -117,8 +151,9 @@ impl Index {
     }
 
     /// The detectors of words of so many characters, by form and by what they find themselves.
-    pub fn words(&self, length: usize) -> (&[(usize, bool)], &[(usize, FindField)]) {
-        let tokens = self.tokens.get(length).map_or(&[][..], Vec::as_slice);
+    pub fn words(&self, length: usize) -> (&Tokens, &[(usize, FindField)]) {
+        static NONE: Tokens = Tokens { rows: Vec::new(), weak: Set::NONE };
+        let tokens = self.tokens.get(length).unwrap_or(&NONE);
         (tokens, self.words.get(length).map_or(&[][..], Vec::as_slice))
     }
 
@@ -130,7 +165,12 @@ impl Index {
             }
             Find::Token { min, max, any_case } => {
                 let lengths = self.tokens.get_mut(min..=max.min(TOKEN_MAX)).into_iter().flatten();
-                lengths.for_each(|rows| rows.push((index, any_case)));
+                for tokens in lengths {
+                    tokens.rows.push((index, any_case));
+                    if row.tier == Tier::Weak {
+                        tokens.weak.insert(index);
+                    }
+                }
             }
             Find::Word { min, max, find } => {
                 let lengths = self.words.get_mut(min..=max.min(TOKEN_MAX)).into_iter().flatten();
@@ -198,20 +238,36 @@ impl Keyed {
 
     fn add(&mut self, index: usize, row: &Detector, find: FindField) {
         self.rows.push((index, find));
-        self.endings.resize(Keyed::BITS / 64, 0);
+        for bits in [&mut self.endings, &mut self.tails, &mut self.lasts] {
+            bits.resize(Keyed::BITS / 64, 0);
+        }
         for term in row.words.key.iter().chain(row.words.near) {
             self.add_ending(term);
             // Written together, the last letters may be of two words.
-            self.add_ending(&term.replace(' ', ""));
+            let together = term.replace(' ', "");
+            self.add_ending(&together);
+            set_bit(&mut self.tails, lexicon::hash(together.as_bytes()));
+            let mut ending = Ending::default();
+            term.split(' ').for_each(|word| ending.push(lexicon::hash(word.as_bytes())));
+            if ending.pair != 0 {
+                set_bit(&mut self.tails, ending.pair);
+                set_bit(&mut self.lasts, ending.last);
+            }
         }
-        probe::UNNAMED.iter().for_each(|term| self.add_ending(term));
+        for term in probe::UNNAMED {
+            self.add_ending(term);
+            set_bit(&mut self.lasts, lexicon::hash(term.as_bytes()));
+        }
+    }
+
+    /// Whether a term may end a key that ends so. The beginning of the term may stand in the key above.
+    pub fn may_end(&self, ending: Ending) -> bool {
+        let whole = ending.pair == 0 && has_bit(&self.lasts, ending.last);
+        whole || has_bit(&self.tails, ending.last) || has_bit(&self.tails, ending.pair)
     }
 
     fn add_ending(&mut self, term: &str) {
-        let bit = Keyed::ending(term.as_bytes());
-        if let Some(word) = self.endings.get_mut(bit / 64) {
-            *word |= 1 << (bit % 64);
-        }
+        set_bit(&mut self.endings, Keyed::ending(term.as_bytes()));
     }
 
     /// Whether a term may end before the operator at `at`.
@@ -223,20 +279,32 @@ impl Keyed {
             |b: &&u8| matches!(b, b'"' | b'\'' | b'\\' | b' ' | b'_' | b'-' | b']' | b'0'..=b'9');
         let head = text.get(..at).unwrap_or_default();
         let blank = head.iter().rev().take(Keyed::SKIPPED).take_while(skipped).count();
-        let bit = Keyed::ending(head.get(..head.len() - blank).unwrap_or_default());
-        self.endings.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+        let key = head.get(..head.len() - blank).unwrap_or_default();
+        has_bit(&self.endings, Keyed::ending(key))
     }
 
     /// The filter's bit for the last letters of `key`, of its last word: `Id` of `patientId`.
-    fn ending(key: &[u8]) -> usize {
-        let (mut hash, mut hump) = (0u32, false);
+    fn ending(key: &[u8]) -> u64 {
+        let (mut hash, mut hump) = (0u64, false);
         for byte in key.iter().rev().take(Keyed::LETTERS) {
             if !lexicon::is_word_byte(*byte) || (hump && byte.is_ascii_lowercase()) {
                 break;
             }
             hump = byte.is_ascii_uppercase();
-            hash = hash << 8 | u32::from(byte | 0x20);
+            hash = hash << 8 | u64::from(byte | 0x20);
         }
-        (hash.wrapping_mul(0x9E37_79B9) >> 18) as usize % Keyed::BITS
+        hash.wrapping_mul(0x9E37_79B9_7F4A_7C15)
     }
+}
+
+fn set_bit(bits: &mut [u64], hash: u64) {
+    let bit = (hash >> 32) as usize % Keyed::BITS;
+    if let Some(word) = bits.get_mut(bit / 64) {
+        *word |= 1 << (bit % 64);
+    }
+}
+
+fn has_bit(bits: &[u64], hash: u64) -> bool {
+    let bit = (hash >> 32) as usize % Keyed::BITS;
+    bits.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
 }

@@ -116,8 +116,9 @@ impl Pass<'_, '_> {
         }
         self.bare(bucket, at, group);
         let next = text::byte(text, at + group);
+        let second = (digits >> (group + 1).min(63)).trailing_ones() as usize;
         for entry in &bucket.shapes {
-            if near >= entry.digits_min && entry.follows.may_be(next) {
+            if near >= entry.digits_min && entry.follows.may_be(next, second) {
                 self.shape(entry.index, &entry.shape, at);
             }
         }
@@ -150,9 +151,9 @@ impl Pass<'_, '_> {
         let named = match all {
             true => bucket.weak,
             false if bucket.weak.is_empty() => bucket.weak,
-            false => self.probe.named(at, end),
+            false => self.probe.named(at, end, &bucket.weak),
         };
-        if !bucket.has_strong && !all && !named.meets(&bucket.weak) {
+        if !bucket.has_strong && named.is_empty() {
             return;
         }
         let compact = text::slice(text, at, end);
@@ -222,8 +223,8 @@ impl Pass<'_, '_> {
         let start = at - letters;
         let start = if is_escape(text, start) { start + 1 } else { start };
         let length = self.token_end - start;
-        let (rows, words) = self.engine.index.words(length);
-        if rows.is_empty() && words.is_empty() {
+        let (tokens, words) = self.engine.index.words(length);
+        if tokens.rows.is_empty() && words.is_empty() {
             return;
         }
         let end = start + length;
@@ -241,8 +242,15 @@ impl Pass<'_, '_> {
         compact.copy_from_slice(value);
         compact.make_ascii_uppercase();
         let has_lower = value.iter().any(u8::is_ascii_lowercase);
-        for (index, any_case) in rows {
-            if *any_case || !has_lower {
+        let joined = boundary == Boundary::Joined;
+        let all = self.seen.is_some() || (!joined && self.probe.is_alone(start, end));
+        let named = match all {
+            true => tokens.weak,
+            false => self.probe.named(start, end, &tokens.weak),
+        };
+        for (index, any_case) in &tokens.rows {
+            let may = !tokens.weak.contains(*index) || named.contains(*index);
+            if may && (*any_case || !has_lower) {
                 self.judge(*index, compact, (start, end), 0, boundary == Boundary::Joined);
             }
         }
@@ -275,7 +283,7 @@ impl Pass<'_, '_> {
             return;
         }
         let Some(field) = key::field_after(self.probe.text, at) else { return };
-        let named = self.probe.named_by_end(field.start);
+        let named = self.probe.named_by_end(field.start, &engine.index.keyed);
         for (index, find) in &engine.index.keyed.rows {
             if named.contains(*index) {
                 let found = find(&mut self.probe, field);

@@ -6,8 +6,9 @@
 
 use super::columns::{self, Header};
 use super::evidence::{self, Candidate, Reasons};
+use super::index::{Ending, Keyed};
 use super::key;
-use super::lexicon::{Lexicon, Marks, is_word_byte, next_word};
+use super::lexicon::{Lexicon, Marks, hash, is_word_byte, next_word};
 use super::set::Set;
 use super::text::{Boundary, boundary, byte, byte_before, slice};
 use super::{DetectorId, Hit, Outcome};
@@ -34,8 +35,8 @@ const JOINED_BYTES_MAX: usize = 177;
 
 /// Words of keys that say nothing of what is stored under them.
 #[rustfmt::skip]
-const GENERIC: [&str; 30] = [
-    "value", "val", "values", "number", "numbers", "no", "nr", "num", "id", "data", "text", "content",
+const GENERIC: &[&str] = &[
+    "value", "val", "values", "number", "numbers", "no", "nr", "num", "data", "text", "content",
     "field", "input", "answer", "is", "string", "code", "nummer", "numero", "número", "numéro",
     "wert", "valor", "valeur", "valore", "param", "arg", "raw", "item",
 ];
@@ -88,6 +89,8 @@ struct Key {
     /// One of its words, whichever, speaks against them.
     against: Set,
     doubtful: Set,
+    /// How it ends.
+    ending: Ending,
     /// It says nothing either way, to nobody, or is a word of prose: words near by count too.
     open: bool,
 }
@@ -207,8 +210,11 @@ impl<'t> Probe<'t> {
 
     /// The detectors of which a term ends the key that the value at `start` is stored under, and no
     /// word of that key speaks against it. The term may begin in the key above: `user`, `name`.
-    pub(super) fn named_by_end(&mut self, start: usize) -> Set {
+    pub(super) fn named_by_end(&mut self, start: usize, keyed: &Keyed) -> Set {
         let key = self.key_at(start);
+        if !keyed.may_end(key.ending) {
+            return Set::default();
+        }
         let Some((outer, inner)) = self.named_key(start) else { return Set::default() };
         let parts = [slice(self.text, outer.0, outer.1), b".", slice(self.text, inner.0, inner.1)];
         let mut joined = [0u8; JOINED_BYTES_MAX];
@@ -290,21 +296,27 @@ impl<'t> Probe<'t> {
         self.is_alone(start, end) || self.is_named(index, start, end)
     }
 
-    /// The detectors that something around the value names.
-    pub(super) fn named(&mut self, start: usize, end: usize) -> Set {
+    /// Those of the `wanted` detectors that something around the value names.
+    pub(super) fn named(&mut self, start: usize, end: usize, wanted: &Set) -> Set {
         let key = self.key_at(start);
+        let mut wanted = *wanted;
+        // Of most numbers the key says to all of them that they are a time, a size or a count.
+        wanted.remove(&key.hostile);
+        if wanted.is_empty() {
+            return wanted;
+        }
         let mut named = key.named;
         named.union(&self.path_at(start));
+        let mut in_column = false;
         if key.span.is_none() {
             let column = self.column_at(start);
             named.union(&column.named);
-            if column.span.is_some() {
-                return named;
-            }
+            in_column = column.span.is_some();
         }
-        if key.span.is_none() || key.open {
+        if !in_column && (key.span.is_none() || key.open) {
             named.union(&self.near_at(start, end));
         }
+        named.keep(&wanted);
         named
     }
 
@@ -463,11 +475,15 @@ impl Key {
 fn read_key(text: &[u8], span: (usize, usize), lexicon: &Lexicon) -> Key {
     let mut all = Marks::default();
     let mut head = Marks::default();
-    let (mut at, mut open) = (span.0, true);
+    let (mut at, mut open, mut ending) = (span.0, true, Ending::default());
     while let Some((start, end)) = next_word(text, at).filter(|word| word.1 <= span.1) {
         head = Marks::default();
         lexicon.look_up(text, (start, end), span.1, &mut head);
         all.union(&head);
+        let word = slice(text, start, end);
+        if !word.iter().all(u8::is_ascii_digit) {
+            ending.push(hash(word));
+        }
         open &= is_generic(slice(text, start, end));
         at = end;
     }
@@ -482,6 +498,7 @@ fn read_key(text: &[u8], span: (usize, usize), lexicon: &Lexicon) -> Key {
         named,
         hostile,
         against,
+        ending,
         doubtful: all.doubtful,
         open: open || key::is_prose(text, span),
     }
@@ -503,7 +520,7 @@ fn has_word(text: &[u8]) -> bool {
 }
 
 fn is_generic(word: &[u8]) -> bool {
-    word.len() <= 2
+    (word.len() <= 2 && !word.eq_ignore_ascii_case(b"id"))
         || word.iter().all(u8::is_ascii_digit)
         || GENERIC.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
 }

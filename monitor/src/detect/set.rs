@@ -11,6 +11,9 @@ const _: () = assert!(COUNT + CUSTOM_DETECTORS_MAX <= 64 * WORDS, "more detector
 pub(super) struct Set([u64; WORDS]);
 
 impl Set {
+    /// No detector.
+    pub const NONE: Set = Set([0; WORDS]);
+
     pub fn insert(&mut self, index: usize) {
         if let Some(word) = self.0.get_mut(index / 64) {
             *word |= 1 << (index % 64);
@@ -37,8 +40,9 @@ impl Set {
         }
     }
 
-    /// Whether the sets have a member in common.
-    pub fn meets(&self, other: &Set) -> bool {
-        self.0.iter().zip(other.0).any(|(word, other)| word & other != 0)
+    pub fn keep(&mut self, other: &Set) {
+        for (word, other) in self.0.iter_mut().zip(other.0) {
+            *word &= other;
+        }
     }
 }

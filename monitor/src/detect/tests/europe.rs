@@ -145,7 +145,7 @@ const SOUTH: &[Case] = &[
     ("TR_PHONE_NUMBER", "was 5324829130 then", NONE),
     ("TR_PHONE_NUMBER", "cep 53248291301", NONE),
     ("TR_LICENSE_PLATE", "plaka: «34 ABC 482»", High),
-    ("TR_LICENSE_PLATE", "araç plakası «34ABC482»", Medium),
+    ("TR_LICENSE_PLATE", "araç plakası «34ABC482»", High),
     ("TR_LICENSE_PLATE", "«07 AB 482»", Low),
     ("TR_LICENSE_PLATE", "plaka: 82 ABC 482", NONE),
     ("TR_LICENSE_PLATE", "room 34 AB 482 north", NONE),
