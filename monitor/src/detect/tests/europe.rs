@@ -161,7 +161,7 @@ const NORTH: &[Case] = &[
     ("FI_PERSONAL_IDENTITY_CODE", "hetu 140582-4315", NONE),
     ("FI_PERSONAL_IDENTITY_CODE", "hetu 140582G4314", NONE),
     ("FI_PERSONAL_IDENTITY_CODE", "hetu 141382-4314", NONE),
-    ("SE_PERSONNUMMER", "«810512-4377»", High),
+    ("SE_PERSONNUMMER", "«810512-4377»", Medium),
     ("SE_PERSONNUMMER", "personnummer «19810512-4039»", High),
     ("SE_PERSONNUMMER", r#"{"personnummer":"«8105124377»"}"#, High),
     ("SE_PERSONNUMMER", "«8105124377»", Low),
