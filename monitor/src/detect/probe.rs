@@ -38,7 +38,7 @@ pub struct Probe<'t> {
     key: Option<(usize, Key)>,
     path: Option<(usize, Set)>,
     near: Near,
-    alone: Option<bool>,
+    alone: Option<((usize, usize), bool)>,
     table: &'t Table,
     column: Option<(usize, Key)>,
 }
@@ -283,7 +283,7 @@ impl<'t> Probe<'t> {
         if self.text.len() > ALONE_BYTES_MAX {
             return false;
         }
-        if let Some(alone) = self.alone {
+        if let Some((_, alone)) = self.alone.filter(|(span, _)| *span == (start, end)) {
             return alone;
         }
         if self.key_at(start).span.is_some() {
@@ -291,7 +291,7 @@ impl<'t> Probe<'t> {
         }
         let outside = [slice(self.text, 0, start), slice(self.text, end, self.text.len())];
         let alone = outside.iter().all(|text| !has_word(text));
-        self.alone = Some(alone);
+        self.alone = Some(((start, end), alone));
         alone
     }
 }
