@@ -112,6 +112,8 @@ pub enum Find {
     Literal(&'static [&'static str], FindAt),
     /// As the value under a key that one of the words names.
     Key(fn(probe: &mut Probe<'_>, field: Field) -> Option<Candidate>),
+    /// In any of these ways.
+    Any(&'static [Find]),
 }
 
 /// What the engine knows of an entity.
@@ -139,6 +141,10 @@ pub struct Detector {
     /// Whether a value without separators, letters in upper case, may have been issued. `None`
     /// where the standard has no check and no ranges.
     pub valid: Option<fn(compact: &[u8]) -> bool>,
+    /// Whether a value that is not valid is set so much like one that it is reported with low
+    /// confidence where the context names it: with check digits that are made up or mistyped, or
+    /// given under other rules. `None` where only valid values count.
+    pub plausible: Option<fn(compact: &[u8]) -> bool>,
     /// Published test values, without separators.
     pub test_values: &'static [&'static str],
     /// What may be shown of a value.
@@ -164,6 +170,7 @@ impl Detector {
             words: Words { key: &[], near: &[], hostile: &[], doubtful: &[] },
             find: Find::Forms(&[]),
             valid: None,
+            plausible: None,
             test_values: &[],
             mask: super::mask::last_four,
             plain: super::mask::compact,

@@ -42,7 +42,6 @@ pub use detector::{Detector, Find, Tier, Words};
 pub use evidence::Reasons;
 pub use explain::{Explained, Outcome};
 pub use fingerprint::{KEY_BYTES, Key};
-pub use mask::redact;
 pub use stream::{Stream, Window};
 
 use std::sync::Arc;
@@ -134,8 +133,10 @@ const DENSITY_BYTES: usize = 32;
 struct Bucket {
     /// No entry needs fewer digits within [`DENSITY_BYTES`].
     digits_min: u32,
-    shapes: Vec<(usize, Shape)>,
-    runs: Vec<(usize, FindAt)>,
+    /// With the least digits within [`DENSITY_BYTES`] that each needs.
+    shapes: Vec<(u32, usize, Shape)>,
+    /// With the least digits within [`DENSITY_BYTES`] that each needs.
+    runs: Vec<(u32, usize, FindAt)>,
 }
 
 impl Bucket {
@@ -218,10 +219,10 @@ impl Engine {
         engine.customs = customs;
         let mut literals = Vec::new();
         for (index, row) in rows {
-            engine.add(index, row, &mut literals);
+            engine.add(index, row, row.find, &mut literals);
         }
         for bucket in &mut engine.buckets {
-            let shapes = bucket.shapes.iter().map(|(_, shape)| shape.digits_min(DENSITY_BYTES));
+            let shapes = bucket.shapes.iter().map(|(digits_min, ..)| *digits_min);
             bucket.digits_min = bucket.digits_min.min(shapes.min().unwrap_or(u32::MAX));
         }
         if !literals.is_empty() {
@@ -230,8 +231,8 @@ impl Engine {
         engine
     }
 
-    fn add(&mut self, index: usize, row: &Detector, literals: &mut Vec<&'static str>) {
-        match row.find {
+    fn add(&mut self, index: usize, row: &Detector, find: Find, literals: &mut Vec<&'static str>) {
+        match find {
             Find::Forms(forms) => {
                 let shapes = forms.iter().flat_map(forms::shapes);
                 shapes.for_each(|shape| self.add_shape(index, &shape));
@@ -242,14 +243,14 @@ impl Engine {
             }
             Find::Digits(digits_min, find) => {
                 for bucket in self.buckets.iter_mut().take(GROUP_MAX + 1) {
-                    bucket.runs.push((index, find));
+                    bucket.runs.push((digits_min, index, find));
                     bucket.digits_min = bucket.digits_min.min(digits_min);
                 }
             }
             Find::AfterTwoLetters(find) => {
                 let after = self.buckets.iter_mut().skip(2 * (GROUP_MAX + 1)).take(GROUP_MAX + 1);
                 after.for_each(|bucket| {
-                    bucket.runs.push((index, find));
+                    bucket.runs.push((2, index, find));
                     bucket.digits_min = bucket.digits_min.min(2);
                 });
             }
@@ -261,6 +262,7 @@ impl Engine {
                 self.literal_rows.extend(strings.iter().map(|_| (index, find)));
             }
             Find::Key(find) => self.keyed.add(index, row, find),
+            Find::Any(finds) => finds.iter().for_each(|find| self.add(index, row, *find, literals)),
         }
     }
 
@@ -270,9 +272,9 @@ impl Engine {
                 let place = place(letters, group);
                 if let Some(bucket) = self.buckets.get_mut(place) {
                     let known =
-                        bucket.shapes.iter().any(|(row, known)| *row == index && known == shape);
+                        bucket.shapes.iter().any(|(_, row, known)| *row == index && known == shape);
                     if !known {
-                        bucket.shapes.push((index, shape.clone()));
+                        bucket.shapes.push((shape.digits_min(DENSITY_BYTES), index, shape.clone()));
                     }
                 }
             }
@@ -343,6 +345,7 @@ impl Engine {
             engine: self,
             probe: Probe::new(text, &self.lexicon, table.table),
             goes_on: table.goes_on,
+            token_end: 0,
             run: Run::default(),
             hits,
             room: HITS_PER_SAMPLE_MAX,
@@ -385,6 +388,8 @@ struct Pass<'a, 't> {
     room: usize,
     cut: usize,
     goes_on: bool,
+    /// Where the word ends that was looked at last.
+    token_end: usize,
     /// Where every place is noted that a detector saw, for [`Engine::explain`].
     seen: Option<&'a mut Vec<Explained>>,
 }
@@ -415,26 +420,36 @@ impl Pass<'_, '_> {
 
     /// Looks at the group of digits at `at`; `digits` are the digits from there on.
     fn digits(&mut self, at: usize, digits: u64) {
+        if at < self.token_end {
+            // Whatever begins in the middle of a word is part of something else.
+            return;
+        }
         let text = self.probe.text;
         let group = (digits.trailing_ones() as usize).min(GROUP_MAX);
         let letters = letters_before(text, at);
+        if letters > 0 || text::byte(text, at + group).is_ascii_alphabetic() {
+            self.token(at, group);
+        }
         let Some(bucket) = self.engine.buckets.get(place(letters, group)) else { return };
         let near = (digits & ((1 << DENSITY_BYTES) - 1)).count_ones();
-        if near >= bucket.digits_min {
-            for (index, shape) in &bucket.shapes {
+        if near < bucket.digits_min {
+            return;
+        }
+        for (digits_min, index, shape) in &bucket.shapes {
+            if near >= *digits_min {
                 self.shape(*index, shape, at);
             }
-            if !bucket.runs.is_empty() {
-                self.run.read(text, at);
-                for (index, find) in &bucket.runs {
-                    let found = find(&mut self.probe, at, &self.run);
-                    self.keep(*index, found);
-                }
-            }
         }
-        let follows = text::byte(text, at + group);
-        if letters > 0 || follows.is_ascii_alphabetic() {
-            self.token(at);
+        let mut read = false;
+        for (digits_min, index, find) in &bucket.runs {
+            if near >= *digits_min {
+                if !read {
+                    self.run.read(text, at);
+                    read = true;
+                }
+                let found = find(&mut self.probe, at, &self.run);
+                self.keep(*index, found);
+            }
         }
     }
 
@@ -455,15 +470,29 @@ impl Pass<'_, '_> {
         needs_context: bool,
     ) {
         let Some(row) = table::DETECTORS.get(index) else { return };
-        if row.valid.is_some_and(|valid| !valid(compact)) {
-            self.note(index, (start, end), 0, Reasons::default(), Outcome::CheckFails);
+        let needs_context = row.tier == Tier::Weak || needs_context;
+        // What must be named mostly is not: that is sooner found out than a check is made.
+        let skip = needs_context && self.seen.is_none();
+        if skip && !self.probe.is_named_or_alone(index, start, end) {
             return;
         }
-        let mut found = Candidate::new(start, end, worth_db + row.chance_db());
-        found.needs_context = row.tier == Tier::Weak || needs_context;
+        let mut found = Candidate::new(start, end, worth_db);
+        found.needs_context = needs_context;
         found.test_data = row.test_values.iter().any(|value| value.as_bytes() == compact);
-        if row.valid.is_some() {
-            found = found.because(Reasons::CHECKED);
+        match row.valid {
+            None => found.worth_db += row.chance_db(),
+            Some(valid) if valid(compact) => {
+                found.worth_db += row.chance_db();
+                found = found.because(Reasons::CHECKED);
+            }
+            Some(_) if row.plausible.is_some_and(|plausible| plausible(compact)) => {
+                found.needs_context = true;
+                found.at_most = Confidence::Low;
+            }
+            Some(_) => {
+                self.note(index, (start, end), 0, Reasons::default(), Outcome::CheckFails);
+                return;
+            }
         }
         if worth_db >= 15 {
             found = found.because(Reasons::FORM);
@@ -471,19 +500,18 @@ impl Pass<'_, '_> {
         self.keep(index, Some(found));
     }
 
-    /// Looks at the word of letters and digits around `at`, if this is its first group of digits.
-    fn token(&mut self, at: usize) {
+    /// Looks at the word of letters and digits around the group of digits at `at`, its first.
+    fn token(&mut self, at: usize, group: usize) {
         let text = self.probe.text;
         let is_letter = |b: &u8| b.is_ascii_alphabetic();
         let head = text.get(..at).unwrap_or_default();
         let letters = head.iter().rev().take(TOKEN_MAX).take_while(|b| is_letter(b)).count();
+        let rest = text.get(at + group..).unwrap_or_default();
+        let after = rest.iter().take(TOKEN_MAX).take_while(|b| b.is_ascii_alphanumeric()).count();
+        self.token_end = at + group + after;
         let start = at - letters;
-        if text::byte_before(text, start, 1).is_ascii_digit() || letters >= TOKEN_MAX {
-            return;
-        }
         let start = if is_escape(text, start) { start + 1 } else { start };
-        let rest = text.get(start..text.len().min(start + TOKEN_MAX + 1)).unwrap_or_default();
-        let length = rest.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        let length = self.token_end - start;
         let Some(rows) = self.engine.tokens.get(length).filter(|rows| !rows.is_empty()) else {
             return;
         };

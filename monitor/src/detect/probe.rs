@@ -21,6 +21,8 @@ const NEAR_AFTER_BYTES: usize = 30;
 const ALONE_BYTES_MAX: usize = 128;
 /// Letters of a word that shows that a text is more than a value.
 const WORD_LETTERS_MIN: usize = 2;
+/// Words between the values of a list.
+const JOINING: [&[u8]; 2] = [b"and", b"or"];
 
 /// Words of keys that say nothing of what is stored under them.
 #[rustfmt::skip]
@@ -39,6 +41,7 @@ pub struct Probe<'t> {
     path: Option<(usize, Set)>,
     near: Near,
     alone: Option<((usize, usize), bool)>,
+    sql: Option<bool>,
     table: &'t Table,
     column: Option<(usize, Key)>,
 }
@@ -97,7 +100,17 @@ enum Verdict {
 impl<'t> Probe<'t> {
     pub(super) fn new(text: &'t [u8], lexicon: &'t Lexicon, table: &'t Table) -> Probe<'t> {
         let near = Near::default();
-        Probe { text, lexicon, key: None, path: None, near, alone: None, table, column: None }
+        Probe {
+            text,
+            lexicon,
+            key: None,
+            path: None,
+            near,
+            alone: None,
+            sql: None,
+            table,
+            column: None,
+        }
     }
 
     /// The table that the text is part of.
@@ -130,9 +143,12 @@ impl<'t> Probe<'t> {
             Verdict::Silent if !joined && self.is_alone(start, end) => {
                 reasons = reasons.and(Reasons::ALONE);
                 score_db += evidence::ALONE_DB;
-                if found.needs_context {
-                    at_most = Confidence::Low;
-                }
+                let most = match evidence::confidence(found.worth_db) {
+                    _ if found.needs_context => Confidence::Low,
+                    Some(Confidence::High) => Confidence::High,
+                    _ => Confidence::Medium,
+                };
+                at_most = at_most.min(most);
             }
             Verdict::Silent | Verdict::Doubtful if found.needs_context => {
                 return Err((score_db, reasons, Outcome::NeedsContext));
@@ -180,6 +196,11 @@ impl<'t> Probe<'t> {
     /// depends on it.
     pub(super) fn is_named(&mut self, index: usize, start: usize, end: usize) -> bool {
         matches!(self.verdict(index, start, end), Verdict::Named(..))
+    }
+
+    /// Whether it is named, or there is nothing that could name it.
+    pub(super) fn is_named_or_alone(&mut self, index: usize, start: usize, end: usize) -> bool {
+        self.is_alone(start, end) || self.is_named(index, start, end)
     }
 
     fn verdict(&mut self, index: usize, start: usize, end: usize) -> Verdict {
@@ -234,11 +255,19 @@ impl<'t> Probe<'t> {
         let in_table = table.header.as_ref().and_then(|header| header.column_at(text, start));
         let column = match in_table.and_then(|column| table.keys.get(column)) {
             Some(key) => *key,
-            None => columns::sql_column(text, start)
+            None if self.is_sql() => columns::sql_column(text, start)
                 .map_or_else(Key::default, |name| read_key(text, name, self.lexicon)),
+            None => Key::default(),
         };
         self.column = Some((start, column));
         column
+    }
+
+    /// Whether an SQL statement with values may stand in the text.
+    fn is_sql(&mut self) -> bool {
+        let text = self.text;
+        let finds = |word| memchr::memmem::find(text, word).is_some();
+        *self.sql.get_or_insert_with(|| finds(b"VALUES") || finds(b"values"))
     }
 
     /// What the keys above the value at `start` name.
@@ -338,7 +367,8 @@ fn has_word(text: &[u8]) -> bool {
     while let Some((start, end)) = next_word(text, at) {
         let word = slice(text, start, end);
         let number = word.iter().all(u8::is_ascii_digit);
-        if number || word.len() >= WORD_LETTERS_MIN && !word.iter().any(u8::is_ascii_digit) {
+        let letters = word.len() >= WORD_LETTERS_MIN && !word.iter().any(u8::is_ascii_digit);
+        if number || letters && !JOINING.contains(&word) {
             return true;
         }
         at = end;

@@ -1,15 +1,21 @@
 //! The built-in detectors: rows of data, a file for each country or kind. What a row means is
 //! [`super::detector`]'s to say.
 
+mod africa;
 mod at;
+mod australia;
 mod baltic;
 mod be;
 mod bg;
+mod brazil;
+mod canada;
 mod card;
 mod ch;
+mod china;
 mod cz;
 mod de;
 mod de_health;
+mod device;
 mod dk;
 mod email;
 mod es;
@@ -19,7 +25,11 @@ mod gr;
 mod hr;
 mod iban;
 mod ie;
+mod india;
 mod it;
+mod japan;
+mod korea;
+mod mexico;
 mod nl;
 mod no;
 mod phone;
@@ -27,9 +37,12 @@ mod pl;
 mod pt;
 mod ro;
 mod se;
+mod singapore;
+mod southeast_asia;
 mod ssn;
 mod tr;
 mod uk;
+mod us;
 
 use super::detector::Detector;
 
@@ -64,6 +77,19 @@ const FILES: &[&[Detector]] = &[
     uk::ROWS,
     ie::ROWS,
     tr::ROWS,
+    us::ROWS,
+    canada::ROWS,
+    brazil::ROWS,
+    mexico::ROWS,
+    india::ROWS,
+    china::ROWS,
+    korea::ROWS,
+    japan::ROWS,
+    singapore::ROWS,
+    southeast_asia::ROWS,
+    australia::ROWS,
+    africa::ROWS,
+    device::ROWS,
 ];
 
 /// How many there are.
