@@ -57,7 +57,7 @@ pub struct Probe<'t> {
     object: Option<(usize, Set)>,
     near: Near,
     near_set: Option<((usize, usize), Set)>,
-    alone: Option<bool>,
+    alone: Option<((usize, usize), bool)>,
     sql: Option<bool>,
     table: &'t Table,
     column: Option<(usize, Key)>,
@@ -475,7 +475,7 @@ impl<'t> Probe<'t> {
         if self.text.len() > ALONE_BYTES_MAX {
             return false;
         }
-        if let Some(alone) = self.alone {
+        if let Some((_, alone)) = self.alone.filter(|(span, _)| *span == (start, end)) {
             return alone;
         }
         if self.key_at(start).span.is_some() {
@@ -483,7 +483,7 @@ impl<'t> Probe<'t> {
         }
         let outside = [slice(self.text, 0, start), slice(self.text, end, self.text.len())];
         let alone = outside.iter().all(|text| !has_word(text));
-        self.alone = Some(alone);
+        self.alone = Some(((start, end), alone));
         alone
     }
 }

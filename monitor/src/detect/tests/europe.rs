@@ -24,7 +24,7 @@ const WEST: &[Case] = &[
     ("BE_NATIONAL_NUMBER", "rijksregisternummer «84021413163»", High),
     ("BE_NATIONAL_NUMBER", r#"{"numero_national":"«04021413132»"}"#, High),
     ("BE_NATIONAL_NUMBER", "(«04.02.14-131.32»)", High),
-    ("BE_NATIONAL_NUMBER", "id «84021413163» ok", Low),
+    ("BE_NATIONAL_NUMBER", "«84021413163»", Low),
     ("BE_NATIONAL_NUMBER", "84.02.14-131.64", NONE),
     ("BE_NATIONAL_NUMBER", "rrn 84131413163", NONE),
     ("BE_NATIONAL_NUMBER", "84.02.14.131.63.1", NONE),
