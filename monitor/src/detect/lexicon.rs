@@ -8,8 +8,8 @@ use super::text::{byte, byte_before, slice};
 
 /// Slots of the filter that tells most words apart from all context words.
 const FILTER_BITS: usize = 1 << 15;
-/// Longest word that is looked up, in bytes: the longest of a built-in term has 34.
-const WORD_BYTES_MAX: usize = 40;
+/// Longest word that is looked up, in bytes: the longest of a built-in term has 54, in Thai.
+const WORD_BYTES_MAX: usize = 64;
 
 /// What a term says about detectors.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,6 +39,14 @@ struct Term {
     marks: Marks,
 }
 
+/// The terms of one detector.
+pub(super) enum Terms<'w> {
+    /// Of a built-in one.
+    BuiltIn(Words),
+    /// Of one of the policy: they count near by.
+    Near(&'w [String]),
+}
+
 /// All context words.
 pub(super) struct Lexicon {
     filter: Vec<u64>,
@@ -49,10 +57,10 @@ pub(super) struct Lexicon {
 
 impl Lexicon {
     /// The words of detectors, each with its number.
-    pub fn new(rows: impl Iterator<Item = (usize, Words)>) -> Lexicon {
-        let mut terms: Vec<(&'static str, Marks)> = Vec::new();
+    pub fn new<'w>(rows: impl Iterator<Item = (usize, Terms<'w>)>) -> Lexicon {
+        let mut terms: Vec<(&'w str, Marks)> = Vec::new();
         let mut known = std::collections::HashMap::new();
-        let mut mark = |term: &'static str, set: &dyn Fn(&mut Marks)| {
+        let mut mark = |term: &'w str, set: &dyn Fn(&mut Marks)| {
             let at = *known.entry(term).or_insert_with(|| {
                 terms.push((term, Marks::default()));
                 terms.len() - 1
@@ -62,6 +70,13 @@ impl Lexicon {
             }
         };
         for (index, words) in rows {
+            let words = match words {
+                Terms::BuiltIn(words) => words,
+                Terms::Near(words) => {
+                    words.iter().for_each(|term| mark(term, &|marks| marks.near.insert(index)));
+                    continue;
+                }
+            };
             words.key.iter().for_each(|term| mark(term, &|marks| marks.key.insert(index)));
             words.near.iter().for_each(|term| mark(term, &|marks| marks.near.insert(index)));
             words.hostile.iter().for_each(|term| mark(term, &|marks| marks.hostile.insert(index)));
@@ -106,12 +121,33 @@ impl Lexicon {
             return None;
         }
         let found = self.look_up_word(text, word, end, limit, marks);
+        let whole = self.look_up_whole(text, (start, end), limit, marks);
+        if whole.is_some() {
+            return whole.max(found);
+        }
         let bare = word.len() - word.iter().rev().take_while(|b| b.is_ascii_digit()).count();
         if found.is_some() || bare == word.len() || bare == 0 {
             return found;
         }
         // `ssn2` and `address1` are numbered.
         self.look_up_word(text, slice(text, start, start + bare), end, limit, marks)
+    }
+
+    /// Looks up the word of camel case that begins at `start`, where it is one: `myKad`.
+    fn look_up_whole(
+        &self,
+        text: &[u8],
+        (start, end): (usize, usize),
+        limit: usize,
+        marks: &mut Marks,
+    ) -> Option<usize> {
+        if !byte(text, end).is_ascii_alphabetic() || is_word_byte(byte_before(text, start, 1)) {
+            return None;
+        }
+        let rest = slice(text, end, limit.min(end + WORD_BYTES_MAX));
+        let length = rest.iter().position(|b| !is_word_byte(*b)).unwrap_or(rest.len());
+        let end = end + length;
+        self.look_up_word(text, slice(text, start, end), end, limit, marks)
     }
 
     fn look_up_word(
@@ -174,7 +210,7 @@ fn filter_place(hash: u64) -> (usize, u64) {
 }
 
 /// A hash of a word that does not see its case.
-fn hash(word: &[u8]) -> u64 {
+pub(super) fn hash(word: &[u8]) -> u64 {
     const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut hash = word.len() as u64;
     let mut chunks = word.chunks_exact(8);
@@ -232,7 +268,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, near: bool) {
-        let lexicon = Lexicon::new([(7, WORDS)].into_iter());
+        let lexicon = Lexicon::new([(7, Terms::BuiltIn(WORDS))].into_iter());
         let (mut marks, mut at) = (Marks::default(), 0);
         while let Some(word) = next_word(text.as_bytes(), at) {
             lexicon.look_up(text.as_bytes(), word, text.len(), &mut marks);

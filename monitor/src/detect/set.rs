@@ -1,11 +1,12 @@
-//! A set of built-in detectors, as bits.
+//! A set of detectors, as bits.
 
 use super::table::COUNT;
+use crate::limits::CUSTOM_DETECTORS_MAX;
 
-const WORDS: usize = 3;
-const _: () = assert!(COUNT <= 64 * WORDS, "more detectors than bits");
+const WORDS: usize = 4;
+const _: () = assert!(COUNT + CUSTOM_DETECTORS_MAX <= 64 * WORDS, "more detectors than bits");
 
-/// A set of built-in detectors.
+/// A set of detectors: the built-in ones, and behind them those of the policy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Set([u64; WORDS]);
 
@@ -36,20 +37,8 @@ impl Set {
         }
     }
 
-    pub fn intersection(&self, other: &Set) -> Set {
-        let mut both = *self;
-        for (word, other) in both.0.iter_mut().zip(other.0) {
-            *word &= other;
-        }
-        both
-    }
-
-    /// The indices in ascending order.
-    pub fn iter(self) -> impl Iterator<Item = usize> {
-        self.0.into_iter().enumerate().flat_map(|(at, word)| {
-            std::iter::successors(Some(word), |word| Some(word & word.wrapping_sub(1)))
-                .take_while(|word| *word != 0)
-                .map(move |word| at * 64 + word.trailing_zeros() as usize)
-        })
+    /// Whether the sets have a member in common.
+    pub fn meets(&self, other: &Set) -> bool {
+        self.0.iter().zip(other.0).any(|(word, other)| word & other != 0)
     }
 }

@@ -1,5 +1,5 @@
 //! The words that speak for and against each entity: English, German, French, Spanish, Italian,
-//! Portuguese and Dutch. Data only; [`super::context`] says how they are matched.
+//! Portuguese and Dutch. Data only; [`super::probe`] says how they are matched.
 
 use super::detector::Words;
 
@@ -21,6 +21,11 @@ pub(super) const MACHINE_NAMES: &[&str] = &[
     "session", "shipment", "sid", "size", "sku", "tid", "token", "tracking", "transaction", "txn",
     "upc",
 ];
+
+/// The words of an identifier that looks like what machines store.
+pub(super) const fn of(key: &'static [&'static str], near: &'static [&'static str]) -> Words {
+    Words { key, near, hostile: MACHINE_VALUES, doubtful: MACHINE_NAMES }
+}
 
 #[rustfmt::skip]
 pub(super) const CREDIT_CARD: Words = Words {

@@ -68,7 +68,7 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
 /// Whether the value is an expression of a program: a path of names, a call, a comparison.
 pub(super) fn is_code(value: &[u8]) -> bool {
     let name = |b: &u8| b.is_ascii_alphabetic() || matches!(b, b'_' | b'$');
-    let names = value.split(|b| *b == b'.');
+    let mut names = value.split(|b| *b == b'.');
     let is_path = value.contains(&b'.')
         && names.clone().all(|part| {
             part.iter().all(name) && part.first().is_some_and(|b| !b.is_ascii_uppercase())
@@ -76,9 +76,8 @@ pub(super) fn is_code(value: &[u8]) -> bool {
     // `Config.DB_PASSWORD`
     let constant = names.clone().count() > 1
         && names.clone().all(|part| !part.is_empty() && part.iter().all(name))
-        && value
-            .rsplit(|b| *b == b'.')
-            .next()
+        && names
+            .next_back()
             .is_some_and(|part| part.len() > 2 && !part.iter().any(u8::is_ascii_lowercase));
     let calls = value.iter().any(|b| matches!(b, b'(' | b'[')) && value.first().is_some_and(name);
     let operator = value.windows(2).any(|two| matches!(two, b"||" | b"&&" | b"=>" | b"->" | b"::"));

@@ -1,6 +1,7 @@
 //! Tests of the whole engine. What concerns one file alone is tested there.
 
 mod cases;
+mod europe;
 mod kinds;
 
 use std::collections::HashMap;
@@ -10,9 +11,10 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::table::{card_tests as card, iban_tests as iban};
-use super::{DetectorId, Engine, Hit, Key, Stream, detector, detectors, redact};
+use super::{DetectorId, Engine, Hit, Key, Stream, detector, detectors};
 use crate::limits::HITS_PER_SAMPLE_MAX;
 use crate::model::{Confidence, Entity};
+use crate::redact::partly;
 
 static ALL: LazyLock<Engine> = LazyLock::new(Engine::all);
 
@@ -148,7 +150,9 @@ fn every_example_is_found_for_sure_and_masked() {
         let hits = find(row.entity, row.example.as_bytes());
         assert!(hits.len() == 1, "{}: {:?}", row.entity, hits);
         let hit = hits[0];
-        assert_eq!(hit.confidence, Confidence::High, "{} scores {}", row.entity, hit.score_db);
+        // Without a check, a key that names it is all there is.
+        let least = if row.chance < 0.5 { Confidence::High } else { Confidence::Medium };
+        assert!(hit.confidence >= least, "{} scores {}", row.entity, hit.score_db);
         let value = &row.example[hit.start..hit.end];
         assert_ne!((row.mask)(value.as_bytes()), value, "{}", row.entity);
     }
@@ -216,7 +220,7 @@ fn hits_over_the_limit_are_counted() {
     let mut hits = Vec::new();
     assert_eq!(ALL.find(text.as_bytes(), &mut hits), 3);
     assert_eq!(hits.len(), HITS_PER_SAMPLE_MAX);
-    assert!(!redact(&text).contains("a@acme.io"));
+    assert!(!partly(&text).contains("a@acme.io"));
 }
 
 #[test]
@@ -272,12 +276,12 @@ fn fingerprint_is_of_the_value_and_not_of_its_form() {
 fn redact_strikes_out_every_finding() {
     let text = "curl -d card=4111111111111111 -u jane@acme.io 'x?ssn=536-22-8726' é";
     let struck = "curl -d card=4***********1111 -u j***@a***.io 'x?ssn=***-**-8726' é";
-    assert_eq!(redact(text), struck);
-    assert_eq!(redact(""), "");
+    assert_eq!(partly(text), struck);
+    assert_eq!(partly(""), "");
     let text =
         r"curl x?card=4111%201111%201111%201111&to=jane%40acme.io -d card:\u0034111111111111111";
     let struck = "curl x?card=4*** **** **** 1111&to=j***@a***.io -d card:4***********1111";
-    assert_eq!(redact(text), struck);
+    assert_eq!(partly(text), struck);
 }
 
 /// One of the shapes that the module's documentation promises, as the kernel looks for them.
@@ -311,7 +315,7 @@ fn surroundings() -> impl Strategy<Value = (&'static str, &'static str)> {
         (r#"{"card":""#, r#"","x":1}"#),
         (r#"{"id":7,"cards":["#, "]}"),
         ("card=", "&cvv=123"),
-        ("pay with ", ", thanks"),
+        ("pay with card ", ", thanks"),
         ("<pan>", "</pan>"),
         ("\u{0}\u{10}", "\u{1a}"),
         ("", ""),
@@ -448,7 +452,7 @@ proptest! {
     #[test]
     fn redacted_text_holds_no_value(digits in card::card(), iban in iban::iban()) {
         let card = String::from_utf8_lossy(&digits).into_owned();
-        let redacted = redact(&format!("pay --card {card} --to {iban} --mail {card}@acme.io"));
+        let redacted = partly(&format!("pay --card {card} --to {iban} --mail {card}@acme.io"));
         prop_assert!(!redacted.contains(&card) && !redacted.contains(&iban), "{}", redacted);
     }
 }
