@@ -173,5 +173,5 @@ fn entities_are_listed_shown_and_printed_as_json() {
     assert_eq!(code, Some(0));
     assert!(one.contains("CREDIT_CARD") && one.contains("ISO/IEC 7812-1"), "{one}");
     let (code, _, wrong) = said(&["CREDITCARD"]);
-    assert!(code == Some(2) && wrong.contains("did you mean CREDIT_CARD?"), "{wrong}");
+    assert!(code == Some(2) && wrong.contains("did you mean \"CREDIT_CARD\""), "{wrong}");
 }

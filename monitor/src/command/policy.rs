@@ -237,7 +237,8 @@ mod tests {
         (outcome, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 
-    const HOLDS: &str = "version = 1\n[[rule]]\nid = \"a\"\nentities = [\"CREDIT_CARD\", \"US_SSN\"]\n";
+    const HOLDS: &str =
+        "version = 1\n[[rule]]\nid = \"a\"\nentities = [\"CREDIT_CARD\", \"US_SSN\"]\n";
 
     #[test]
     fn a_policy_that_holds_is_summed_up() {
