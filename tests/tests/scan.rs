@@ -248,7 +248,7 @@ fn values_are_shown_on_a_terminal() {
 fn findings_are_selected_by_entity_tag_and_confidence() {
     let tree = Tree::new();
     let (card, iban) = (tree.data.card(), tree.data.iban());
-    tree.put("x.txt", format!("card {card}\niban {iban}\nmail jo@host.org\n"));
+    tree.put("x.txt", format!("card {card}\niban {iban}\nx jo@host.org\n"));
     let entities = |args: &[&str]| -> Vec<String> {
         let found = tree.found(args);
         found.iter().map(|line| line.rsplit(' ').next().unwrap_or_default().to_owned()).collect()
@@ -343,7 +343,8 @@ fn a_file_that_may_not_be_read_is_trouble() {
     use std::os::unix::fs::PermissionsExt;
     let tree = Tree::new();
     tree.put_card("secret.txt");
-    std::fs::set_permissions(tree.at("secret.txt"), PermissionsExt::from_mode(0)).expect("ours");
+    std::fs::set_permissions(tree.at("secret.txt"), PermissionsExt::from_mode(0o000))
+        .expect("ours");
     std::fs::set_permissions(tree.path(), PermissionsExt::from_mode(0o755)).expect("ours");
     let mut command = tree.command(&["secret.txt"]);
     if nix::unistd::geteuid().is_root() {

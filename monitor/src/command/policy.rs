@@ -298,7 +298,7 @@ policy.toml does not hold: 3 errors
         assert_eq!(out, expected);
         assert_eq!(err, "");
         let (_, out, _) = printed(HOLDS.as_bytes(), true);
-        assert!(out.contains(r#""holds":true,"rules":1,"entities":5"#), "{out}");
+        assert!(out.contains(r#""holds":true,"rules":1,"entities":2"#), "{out}");
     }
 
     #[test]

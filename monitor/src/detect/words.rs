@@ -1,5 +1,5 @@
 //! The words that speak for and against each entity: English, German, French, Spanish, Italian,
-//! Portuguese and Dutch. Data only; [`super::context`] says how they are matched.
+//! Portuguese and Dutch. Data only; [`super::probe`] says how they are matched.
 
 use super::detector::Words;
 

@@ -150,10 +150,13 @@ fn base(rev: &str, top: &Path) -> Result<String, String> {
     Ok(if output.status.success() && !base.is_empty() { base } else { id })
 }
 
+/// Ranges of lines, the first and the last one of each.
+type Ranges = Vec<(u64, u64)>;
+
 /// The new lines of each file in a diff without context. Its lines are counted by what the heads of
 /// hunks say, so that nothing in a file passes for the head of another.
-fn hunks(diff: &[u8]) -> Vec<(Vec<u8>, Vec<(u64, u64)>)> {
-    let mut files: Vec<(Vec<u8>, Vec<(u64, u64)>)> = Vec::new();
+fn hunks(diff: &[u8]) -> Vec<(Vec<u8>, Ranges)> {
+    let mut files: Vec<(Vec<u8>, Ranges)> = Vec::new();
     let mut left = 0u64;
     for line in diff.split(|byte| *byte == b'\n') {
         if line.starts_with(b"\\") {
