@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::exit::Exit;
-use super::scan::unknown;
+use super::names::unknown;
 use crate::detect::{Detector, Tier, detectors};
 
 const EXAMPLES: &str = "Examples:
