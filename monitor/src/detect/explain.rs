@@ -1,7 +1,7 @@
 //! Why something was or was not found: every place where a detector saw its form, and what became
 //! of it. It finds nothing by itself.
 
-use super::{DetectorId, Engine, Hit, Reasons};
+use super::{DetectorId, Engine, Hit, Reasons, TableOf};
 use crate::model::Confidence;
 
 /// What became of a place where a detector saw its form.
@@ -56,7 +56,8 @@ impl Engine {
     /// Every place in `text` where a detector saw its form, in order.
     pub fn explain(&self, text: &[u8]) -> Vec<Explained> {
         let (mut hits, mut seen) = (Vec::new(), Vec::new());
-        self.pass(text, &mut hits, Some(&mut seen));
+        let table = TableOf { table: &self.table(text), goes_on: false };
+        self.pass(text, table, &mut hits, Some(&mut seen));
         let stands = |seen: &Explained| {
             let same = |hit: &Hit| {
                 (hit.detector, hit.start, hit.end) == (seen.detector, seen.start, seen.end)

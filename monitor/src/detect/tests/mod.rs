@@ -311,7 +311,7 @@ fn surroundings() -> impl Strategy<Value = (&'static str, &'static str)> {
         (r#"{"card":""#, r#"","x":1}"#),
         (r#"{"id":7,"cards":["#, "]}"),
         ("card=", "&cvv=123"),
-        ("pay with ", ", thanks"),
+        ("pay with card ", ", thanks"),
         ("<pan>", "</pan>"),
         ("\u{0}\u{10}", "\u{1a}"),
         ("", ""),
