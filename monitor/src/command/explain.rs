@@ -97,6 +97,7 @@ impl Explainer<'_> {
         for view in views.iter() {
             let mut hits = Vec::new();
             self.engine.find(&view.bytes, &mut hits);
+            hits.retain(|hit| !view.is_at_edge(&(hit.start..hit.end)));
             all.push((view, hits));
         }
         for (view, hits) in &all {
@@ -202,7 +203,8 @@ impl Explainer<'_> {
                 reasons.push((row.entity, why));
             }
         }
-        for row in &self.rows {
+        // Under a key of its own almost anything is a password.
+        for row in self.rows.iter().filter(|row| !row.find.is_keyed()) {
             let known = reasons.iter().any(|(entity, _)| *entity == row.entity);
             if let Some(why) = self.why_not(row, value).filter(|_| !known) {
                 reasons.push((row.entity, why));

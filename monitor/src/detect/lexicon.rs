@@ -8,8 +8,8 @@ use super::text::{byte, byte_before, slice};
 
 /// Slots of the filter that tells most words apart from all context words.
 const FILTER_BITS: usize = 1 << 15;
-/// Longest word that is looked up, in bytes: the longest of a built-in term has 34.
-const WORD_BYTES_MAX: usize = 40;
+/// Longest word that is looked up, in bytes: the longest of a built-in term has 54, in Thai.
+const WORD_BYTES_MAX: usize = 64;
 
 /// What a term says about detectors.
 #[derive(Debug, Clone, Copy, Default)]
@@ -121,12 +121,33 @@ impl Lexicon {
             return None;
         }
         let found = self.look_up_word(text, word, end, limit, marks);
+        let whole = self.look_up_whole(text, (start, end), limit, marks);
+        if whole.is_some() {
+            return whole.max(found);
+        }
         let bare = word.len() - word.iter().rev().take_while(|b| b.is_ascii_digit()).count();
         if found.is_some() || bare == word.len() || bare == 0 {
             return found;
         }
         // `ssn2` and `address1` are numbered.
         self.look_up_word(text, slice(text, start, start + bare), end, limit, marks)
+    }
+
+    /// Looks up the word of camel case that begins at `start`, where it is one: `myKad`.
+    fn look_up_whole(
+        &self,
+        text: &[u8],
+        (start, end): (usize, usize),
+        limit: usize,
+        marks: &mut Marks,
+    ) -> Option<usize> {
+        if !byte(text, end).is_ascii_alphabetic() || is_word_byte(byte_before(text, start, 1)) {
+            return None;
+        }
+        let rest = slice(text, end, limit.min(end + WORD_BYTES_MAX));
+        let length = rest.iter().position(|b| !is_word_byte(*b)).unwrap_or(rest.len());
+        let end = end + length;
+        self.look_up_word(text, slice(text, start, end), end, limit, marks)
     }
 
     fn look_up_word(

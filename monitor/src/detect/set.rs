@@ -37,20 +37,8 @@ impl Set {
         }
     }
 
-    pub fn intersection(&self, other: &Set) -> Set {
-        let mut both = *self;
-        for (word, other) in both.0.iter_mut().zip(other.0) {
-            *word &= other;
-        }
-        both
-    }
-
-    /// The indices in ascending order.
-    pub fn iter(self) -> impl Iterator<Item = usize> {
-        self.0.into_iter().enumerate().flat_map(|(at, word)| {
-            std::iter::successors(Some(word), |word| Some(word & word.wrapping_sub(1)))
-                .take_while(|word| *word != 0)
-                .map(move |word| at * 64 + word.trailing_zeros() as usize)
-        })
+    /// Whether the sets have a member in common.
+    pub fn meets(&self, other: &Set) -> bool {
+        self.0.iter().zip(other.0).any(|(word, other)| word & other != 0)
     }
 }

@@ -65,7 +65,11 @@ impl Finder {
             // Only readings before this one have the same value: within one, hits share no byte.
             let before = found.len();
             cut += self.hits(&view.bytes, hits);
-            for hit in hits.iter() {
+            for hit in hits.iter().filter(|hit| !view.is_at_edge(&(hit.start..hit.end))) {
+                let mut hit = *hit;
+                (hit.confidence, hit.partial) =
+                    view.judge(&(hit.start..hit.end), hit.confidence, hit.partial);
+                let hit = &hit;
                 let span = view.span(hit.start..hit.end);
                 let Some(value) = view.bytes.get(hit.start..hit.end) else { continue };
                 let fingerprint = self.key.fingerprint(&self.engine, hit.detector, value);
@@ -78,7 +82,7 @@ impl Finder {
                 match known {
                     Some(known) => known.confidence = known.confidence.max(hit.confidence),
                     None => {
-                        found.push(self.candidate(hit, span, value, fingerprint, view.encoding));
+                        found.push(self.candidate(hit, span, value, fingerprint, &view.encoding));
                     }
                 }
             }
