@@ -82,18 +82,20 @@ pub(super) fn next_line(bytes: &[u8], end: usize, width: usize) -> Option<Range<
 }
 
 /// Places in a run where what is encoded may begin: at its start, any of the first `phases` bytes
-/// where the text is cut there, and behind what joins it to a path or a name.
-pub(super) fn beginnings(bytes: &[u8], run: &Range<usize>, phases: usize) -> Vec<usize> {
-    const BEGINNINGS_MAX: usize = 8;
-    const ASKED_BYTES: usize = 128;
-    let mut starts = vec![run.start];
-    starts.extend((run.start + 1..run.end).take(phases));
-    let asked = run.start..run.end.min(run.start + ASKED_BYTES);
-    let joins = |at: &usize| bytes.get(*at).is_some_and(|byte| b"/_-+x".contains(byte));
-    let room = BEGINNINGS_MAX.saturating_sub(starts.len());
-    starts.extend(asked.filter(joins).map(|at| at + 1).take(room));
-    starts.retain(|start| run.end - start >= RUN_BYTES_MIN);
-    starts
+/// where the text is cut there, and behind what `joins` it to a path or a name.
+pub(super) fn beginnings<'b>(
+    bytes: &'b [u8],
+    run: &Range<usize>,
+    phases: usize,
+    joins: &'b [u8],
+) -> impl Iterator<Item = usize> + 'b {
+    const JOINS_MAX: usize = 6;
+    const ASKED_BYTES: usize = 64;
+    let last = run.end.saturating_sub(RUN_BYTES_MIN);
+    let asked = run.start..last.min(run.start + ASKED_BYTES);
+    let behind = asked.filter(|at| bytes.get(*at).is_some_and(|byte| joins.contains(byte)));
+    let phased = run.start..=last.min(run.start + phases);
+    phased.chain(behind.map(|at| at + 1).take(JOINS_MAX))
 }
 
 #[cfg(test)]

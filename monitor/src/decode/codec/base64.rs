@@ -28,13 +28,9 @@ pub(super) fn decode(source: &Source<'_>, made: &mut Made<'_>) {
 
 /// Reads a run; gives where what it begins ends.
 fn read(source: &Source<'_>, run: &Range<usize>, made: &mut Made<'_>) -> Option<usize> {
-    let letters = source.bytes.get(run.clone())?;
-    let cut = run.start == 0 && source.start != End::Whole;
-    if !cut && !looks_encoded(letters) && memchr::memchr3(b'/', b'_', b'-', letters).is_none() {
-        return None;
-    }
-    let starts = beginnings(source.bytes, run, if cut { 3 } else { 0 });
-    starts.into_iter().find_map(|start| read_from(source, start..run.end, made))
+    let phases = if run.start == 0 && source.start != End::Whole { 3 } else { 0 };
+    let mut starts = beginnings(source.bytes, run, phases, b"/_-+");
+    starts.find_map(|start| read_from(source, start..run.end, made))
 }
 
 fn read_from(source: &Source<'_>, first: Range<usize>, made: &mut Made<'_>) -> Option<usize> {
