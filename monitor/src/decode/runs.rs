@@ -82,20 +82,22 @@ pub(super) fn next_line(bytes: &[u8], end: usize, width: usize) -> Option<Range<
 }
 
 /// Places in a run where what is encoded may begin: at its start, any of the first `phases` bytes
-/// where the text is cut there, and behind what `joins` it to a path or a name.
-pub(super) fn beginnings<'b>(
-    bytes: &'b [u8],
+/// where the text is cut there, and behind what joins it to a path or a name.
+pub(super) fn beginnings(
+    bytes: &[u8],
     run: &Range<usize>,
     phases: usize,
-    joins: &'b [u8],
-) -> impl Iterator<Item = usize> + 'b {
+) -> impl Iterator<Item = usize> {
     const JOINS_MAX: usize = 6;
     const ASKED_BYTES: usize = 64;
-    let last = run.end.saturating_sub(RUN_BYTES_MIN);
+    let last = run.end.saturating_sub(RUN_BYTES_MIN).max(run.start);
     let asked = run.start..last.min(run.start + ASKED_BYTES);
-    let behind = asked.filter(|at| bytes.get(*at).is_some_and(|byte| joins.contains(byte)));
+    let letters = bytes.get(asked.clone()).unwrap_or_default();
+    // What is no letter and no digit.
+    let first = asked.start + 1;
+    let joins = move |(at, byte): (usize, &u8)| (sextet(*byte) >= 62).then_some(first + at);
     let phased = run.start..=last.min(run.start + phases);
-    phased.chain(behind.map(|at| at + 1).take(JOINS_MAX))
+    phased.chain(letters.iter().enumerate().filter_map(joins).take(JOINS_MAX))
 }
 
 #[cfg(test)]

@@ -38,7 +38,14 @@ pub(super) fn decode(source: &Source<'_>, made: &mut Made<'_>) {
             continue;
         }
         let phases = usize::from(run.start == 0 && source.start != End::Whole);
-        let mut starts = beginnings(source.bytes, run, phases, b"x/_-");
+        let letters = source.bytes.get(run.clone()).unwrap_or_default();
+        let prefix = match letters {
+            [b'x', ..] => 1,
+            [b'0', b'x' | b'X', ..] => 2,
+            _ => 0,
+        };
+        let run = run.start + prefix..run.end;
+        let mut starts = beginnings(source.bytes, &run, phases);
         let read = starts.find_map(|start| read_from(source, start..run.end, made));
         done = read.unwrap_or(run.end);
     }
