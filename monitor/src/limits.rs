@@ -67,6 +67,15 @@ pub const THRESHOLD_WINDOWS_MAX: usize = 8_192;
 /// threshold ends first makes room.
 pub const THRESHOLDS_VALUES_MAX: usize = 1 << 20;
 
+/// Bytes before and behind the beginning of a value on which depends what is said of it: the longest
+/// value, the keys above it, the words near by.
+pub const WINDOW_HELD_BYTES: usize = 12 << 10;
+/// Bytes of a text in pieces that are looked at in one go, beside those that are held.
+pub const WINDOW_STEP_BYTES: usize = 232 << 10;
+
+/// Detectors that a policy brings along: each looks at every text.
+pub const CUSTOM_DETECTORS_MAX: usize = 64;
+
 const _: () = assert!(FLOW_CARRY_BYTES_MAX >= 256, "an escaped card is up to 222 bytes");
 const _: () = assert!(POLICY_EXCERPT_CHARS_MAX >= 80, "carets stand in the middle of an excerpt");
 const _: () =
@@ -157,3 +166,101 @@ pub const HTTP2_STREAMS_MAX: usize = 32;
 pub const HTTP2_FRAME_BYTES_MAX: usize = 1 << 20;
 /// Bytes of the table of header fields of one direction; 4 KiB unless the other side asks for more.
 pub const HPACK_TABLE_BYTES_MAX: usize = 64 << 10;
+
+// Reading files and archives for `scan` and `redact`.
+
+/// First bytes of a content by which its kind is told: a tar header stands in its first 512, and a
+/// NUL within 8 KiB makes a file binary for git (`buffer_is_binary`) as well.
+pub const INPUT_HEAD_BYTES: usize = 8 << 10;
+/// Containers in containers that are opened: a log in a gz in a zip in a tar.gz takes five.
+pub const INPUT_DEPTH_MAX: usize = 6;
+/// Members of one file, over all its levels.
+pub const INPUT_MEMBERS_MAX: u64 = 1_000_000;
+/// Bytes that one file may unpack to, whatever its size.
+pub const INPUT_UNPACKED_BYTES_FREE: u64 = 256 << 20;
+/// Bytes beyond those for each byte of the file: logs shrink by 10 to 100, deflate by 1,032 at most,
+/// and only bombs come near it.
+pub const INPUT_UNPACKED_RATIO_MAX: u64 = 200;
+/// Bytes of a zip that is not a file of its own, but lies in another or comes from a pipe: its
+/// directory stands at its end, so it is held whole.
+pub const INPUT_NESTED_ZIP_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of history that a zstd frame may ask for: what `zstd -d` itself takes (2^27).
+pub const INPUT_ZSTD_WINDOW_BYTES_MAX: u64 = 128 << 20;
+/// Bytes of the name of a tar member; PATH_MAX of linux/limits.h.
+pub const INPUT_TAR_NAME_BYTES_MAX: u64 = 4_096;
+/// Bytes of the extended header of a tar member.
+pub const INPUT_TAR_HEADER_BYTES_MAX: u64 = 64 << 10;
+/// Bytes of a block of a capture, a packet mostly: the largest snapshot length of libpcap
+/// (MAXIMUM_SNAPLEN) is 256 KiB, and a jumbo of USB takes more.
+pub const PCAP_BLOCK_BYTES_MAX: usize = 1 << 20;
+/// Interfaces of a section of a pcapng.
+pub const PCAP_INTERFACES_MAX: usize = 4_096;
+/// Directions of connections that are followed at once; beyond it all begin anew.
+pub const PCAP_DIRECTIONS_MAX: usize = 65_536;
+/// Bytes of one direction that are read as one text.
+pub const PCAP_TEXT_BYTES_MAX: usize = 4 << 20;
+/// Bytes of all directions together that wait to be read.
+pub const PCAP_HELD_BYTES_MAX: usize = 64 << 20;
+/// Bytes of one direction that came before those that they follow.
+pub const PCAP_AHEAD_BYTES_MAX: usize = 256 << 10;
+
+// `scan`.
+
+/// Bytes that are looked at in one piece; a longer content is read piece by piece. A thread holds
+/// one piece, and its readings.
+pub const SCAN_PIECE_BYTES: usize = 16 << 20;
+/// Bytes that two pieces share, so that what is cut by one is whole in the other.
+pub const SCAN_OVERLAP_BYTES: usize = 64 << 10;
+/// Findings of one file that are listed; more are counted.
+pub const SCAN_FINDINGS_PER_FILE_MAX: usize = 65_536;
+/// Findings that one run lists, unless told otherwise; more are counted.
+pub const SCAN_FINDINGS_MAX: usize = 100_000;
+/// Files that may be read ahead of the one whose findings are printed next.
+pub const SCAN_AHEAD_FILES_MAX: usize = 65_536;
+/// Files that wait for a thread.
+pub const SCAN_QUEUE_FILES_MAX: usize = 1_024;
+/// Comments in one piece that allow a finding; more are not looked at.
+pub const SCAN_ALLOWS_MAX: usize = 65_536;
+/// Characters of the reason in such a comment that are shown.
+pub const SCAN_REASON_CHARS_MAX: usize = 200;
+/// Places that a summary lists for each reason to skip.
+pub const SCAN_SKIPS_LISTED_MAX: usize = 10;
+/// Bytes of a baseline.
+pub const SCAN_BASELINE_BYTES_MAX: u64 = 64 << 20;
+
+const _: () = assert!(SCAN_PIECE_BYTES >= 4 * SCAN_OVERLAP_BYTES);
+const _: () = assert!(SCAN_PIECE_BYTES > INPUT_HEAD_BYTES);
+// redact
+
+/// Bytes of a text that are held at once, however long its lines are. Of these
+/// [`REDACT_BEHIND_BYTES`] and [`REDACT_AHEAD_BYTES`] are looked at twice, 3 %.
+pub const REDACT_WINDOW_BYTES: usize = 256 << 10;
+/// Bytes before a place that are looked at for what they say about it: keys and words stand within
+/// 64 bytes, a private key of RSA with 4096 bits in PEM is 3.2 KiB.
+pub const REDACT_BEHIND_BYTES: usize = 4 << 10;
+/// Bytes after a place that are looked at before it is written: the longest value that is found
+/// whole wherever a window ends.
+pub const REDACT_AHEAD_BYTES: usize = 4 << 10;
+/// Bytes of a text that are looked at in one go at least; with more candidates in them than
+/// [`HITS_PER_SAMPLE_MAX`] they are struck out whole.
+pub const REDACT_PIECE_BYTES_MIN: usize = 2 * REDACT_AHEAD_BYTES;
+
+/// Encodings as a whole (base64, gzip, …) in each other that are encoded again; what is in more of
+/// them is made unreadable.
+pub const REDACT_ARMOUR_DEPTH_MAX: usize = 3;
+/// Bytes that are read at a time.
+pub const REDACT_READ_BYTES: usize = 64 << 10;
+/// Bytes of a file that holds a key for tokens.
+pub const REDACT_KEY_FILE_BYTES_MAX: usize = 4_096;
+
+const _: () = assert!(
+    REDACT_WINDOW_BYTES >= 4 * (REDACT_BEHIND_BYTES + REDACT_PIECE_BYTES_MIN),
+    "each window moves on"
+);
+
+// explain
+
+/// Bytes of a text that is explained.
+pub const EXPLAIN_BYTES_MAX: u64 = 1 << 20;
+/// Things that were not found and are explained.
+pub const EXPLAIN_CANDIDATES_MAX: usize = 64;

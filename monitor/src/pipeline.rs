@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::decide::{Decider, Decision, Event};
 use crate::decode::{Decoder, LeftOut, Part, Text, place, views_live};
-use crate::detect::{Engine, Hit, Key, mask};
+use crate::detect::{DetectorId, Engine, Hit, Key};
 use crate::limits::FINDINGS_PER_SAMPLE_MAX;
-use crate::model::{Entity, Finding, SampleHead};
+use crate::model::{Finding, SampleHead};
 use crate::policy::Policy;
 use crate::reassemble::{Flows, Stats};
 
@@ -45,7 +45,7 @@ struct Finder {
     key: Key,
     hits: Vec<Hit>,
     /// Where hits of one text stand in it, over all its views.
-    spans: HashSet<(Entity, usize, usize)>,
+    spans: HashSet<(DetectorId, usize, usize)>,
 }
 
 impl Pipeline {
@@ -137,13 +137,13 @@ impl Finder {
                 let span = view.span(hit.start..hit.end);
                 // What ends before the fresh bytes was found when they were.
                 let news = span.end > text.fresh && !view.is_at_edge(&(hit.start..hit.end));
-                if !news || !self.spans.insert((hit.entity, span.start, span.end)) {
+                if !news || !self.spans.insert((hit.detector, span.start, span.end)) {
                     continue;
                 }
                 counters.hits += 1;
                 let Some(value) = view.bytes.get(hit.start..hit.end) else { continue };
                 let key = hit.key.and_then(|(start, end)| view.bytes.get(start..end));
-                add(findings, &self.key, hit, value, text.part, key, counters);
+                add(findings, (&self.engine, &self.key), hit, value, text.part, key, counters);
             }
         }
     }
@@ -152,18 +152,23 @@ impl Finder {
 /// Adds a hit to the findings: one finding for each value.
 fn add(
     findings: &mut Vec<Finding>,
-    host_key: &Key,
+    (engine, host_key): (&Engine, &Key),
     hit: &Hit,
     value: &[u8],
     part: Part,
     key: Option<&[u8]>,
     counters: &mut Counters,
 ) {
-    let fingerprint = host_key.fingerprint(hit.entity, value);
-    let same = |f: &&mut Finding| f.entity == hit.entity && f.fingerprint == fingerprint;
+    let entity = engine.entity(hit.detector);
+    let fingerprint = host_key.fingerprint(engine, hit.detector, value);
+    let same = |f: &&mut Finding| f.entity == *entity && f.fingerprint == fingerprint;
     if let Some(finding) = findings.iter_mut().find(same) {
         finding.count += 1;
-        finding.confidence = finding.confidence.max(hit.confidence);
+        if hit.confidence > finding.confidence {
+            finding.confidence = hit.confidence;
+            finding.reasons = reasons(hit);
+        }
+        finding.partial &= hit.partial;
         return;
     }
     if findings.len() >= FINDINGS_PER_SAMPLE_MAX {
@@ -171,12 +176,19 @@ fn add(
         return;
     }
     findings.push(Finding {
-        entity: hit.entity,
+        entity: entity.clone(),
         confidence: hit.confidence,
+        tags: engine.tags(hit.detector),
         count: 1,
-        masked: mask(hit.entity, value),
+        masked: engine.mask(hit.detector, value),
         fingerprint,
         place: place(part, key),
         test_data: hit.test_data,
+        partial: hit.partial,
+        reasons: reasons(hit),
     });
+}
+
+fn reasons(hit: &Hit) -> Vec<String> {
+    hit.reasons.iter().map(str::to_owned).collect()
 }

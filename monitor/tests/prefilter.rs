@@ -73,7 +73,7 @@ struct Stages {
 impl Stages {
     fn new() -> Stages {
         let policy = Policy::parse(
-            "version = 1\n[[rule]]\nid = \"all\"\naction = \"alert\"\nentities = \"*\"\nconfidence = \"low\"\n",
+            "version = 1\n[[rule]]\nid = \"all\"\naction = \"alert\"\nentities = [\"CREDIT_CARD\", \"EMAIL_ADDRESS\", \"IBAN_CODE\", \"PHONE_NUMBER\", \"US_SSN\"]\nconfidence = \"low\"\n",
             Date::constant(2026, 1, 1),
         );
         let process = Process {
@@ -104,7 +104,10 @@ impl Stages {
             omitted_bytes: 0,
         };
         let (findings, _) = self.pipeline.sample(&head, bytes);
-        findings.iter().map(|finding| (finding.entity, finding.fingerprint.to_string())).collect()
+        findings
+            .iter()
+            .map(|finding| (finding.entity.clone(), finding.fingerprint.to_string()))
+            .collect()
     }
 }
 

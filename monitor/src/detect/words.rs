@@ -1,7 +1,7 @@
 //! The words that speak for and against each entity: English, German, French, Spanish, Italian,
 //! Portuguese and Dutch. Data only; [`super::context`] says how they are matched.
 
-use super::context::Words;
+use super::detector::Words;
 
 /// Keys under which machines store numbers that are nobody's: times, hashes, versions.
 #[rustfmt::skip]
