@@ -111,62 +111,6 @@ pub const KILLED_KNOWN_MAX: usize = 1_024;
 /// `signalled`.
 pub const ALERTS_WAITING_MAX: usize = 4_096;
 
-// What decoding may take, for each text.
-
-/// Encodings that are undone one over the other: `percent+json+base64+gzip+json+json` is six, and
-/// nothing in the wild was seen to be deeper.
-pub const DECODE_DEPTH_MAX: usize = 6;
-/// Views of a text, beside one more for each [`DECODE_BYTES_PER_VIEW`] of it.
-pub const DECODE_VIEWS_MAX: usize = 512;
-/// Bytes of a text that allow one view more: an escape every kilobyte is an island each.
-pub const DECODE_BYTES_PER_VIEW: usize = 1_024;
-/// Bytes of all views of a text together, beside [`DECODE_EXPANSION_MAX`] times its own: a sample of
-/// 64 KiB may grow 24-fold, which is as far as zstd takes a log file.
-pub const DECODE_EXPANDED_BYTES_MAX: usize = 1 << 20;
-/// How many times its own length the views of a text may take, notes of where bytes came from
-/// included. Two layers of dense escapes take seven.
-pub const DECODE_EXPANSION_MAX: usize = 8;
-/// Bytes that decoders may go over in vain or more than once, beside [`DECODE_WORK_PER_BYTE_MAX`]
-/// for each byte of a text. A try that needs tables, such as a gzip header that is none, counts as
-/// [`DECODE_TRY_BYTES`].
-pub const DECODE_WORK_BYTES_MAX: usize = 4 << 20;
-/// See [`DECODE_WORK_BYTES_MAX`].
-pub const DECODE_WORK_PER_BYTE_MAX: usize = 16;
-/// What setting up a decompressor costs, in bytes gone over at 1 GB/s.
-pub const DECODE_TRY_BYTES: usize = 16 << 10;
-/// Bytes before and after an escape that are read with it undone. A value with an escape in it, its
-/// key and the words around both lie within; what does not, the plain reading has.
-pub const ISLAND_REACH_BYTES: usize = 600;
-/// Bytes from an island's edge in which a hit is left to the reading beyond it. More than the key
-/// and the words next to a value take.
-pub const ISLAND_EDGE_BYTES: usize = 128;
-/// Bytes of a part of a multipart body that are read under its name; what follows is read as it
-/// stands in the body.
-pub const PART_READ_BYTES_MAX: usize = 1_024;
-/// Messages in messages, maps in maps, of protobuf, MessagePack and CBOR.
-pub const BINARY_DEPTH_MAX: usize = 16;
-/// Fields that are walked in one binary message; what follows is left out.
-pub const BINARY_FIELDS_MAX: usize = 65_536;
-
-const _: () = assert!(ISLAND_REACH_BYTES > 3 * ISLAND_EDGE_BYTES);
-const _: () = assert!(ESCAPE_DEPTH_MAX <= DECODE_DEPTH_MAX);
-/// Window of zstd and brotli that is given room. RFC 9659 asks no more of what is sent over HTTP.
-pub const CONTENT_WINDOW_BYTES_MAX: usize = 8 << 20;
-/// Codings of one message, one over the other: a content coding and a transfer coding.
-pub const CONTENT_CODINGS_MAX: usize = 2;
-/// Memory of the decompressors of all flows together: a thousand of gzip, or sixteen of zstd.
-pub const CONTENT_MEMORY_BYTES_MAX: usize = 128 << 20;
-/// Bytes of decompressed content that are handed on together.
-pub const CONTENT_TEXT_BYTES_MAX: usize = 64 << 10;
-/// Streams of one HTTP/2 connection whose latest bytes and decompressor are kept; the one that began
-/// first makes room. Each takes up to 600 bytes beside the decompressor.
-pub const HTTP2_STREAMS_MAX: usize = 32;
-/// Bytes of an HTTP/2 frame: what is said to be longer is no frame. Senders stay at 16 KiB unless
-/// they were asked for more (RFC 9113 section 4.2), which nobody does beyond this.
-pub const HTTP2_FRAME_BYTES_MAX: usize = 1 << 20;
-/// Bytes of the table of header fields of one direction; 4 KiB unless the other side asks for more.
-pub const HPACK_TABLE_BYTES_MAX: usize = 64 << 10;
-
 // Reading files and archives for `scan` and `redact`.
 
 /// First bytes of a content by which its kind is told: a tar header stands in its first 512, and a
@@ -264,3 +208,58 @@ const _: () = assert!(
 pub const EXPLAIN_BYTES_MAX: u64 = 1 << 20;
 /// Things that were not found and are explained.
 pub const EXPLAIN_CANDIDATES_MAX: usize = 64;
+// What decoding may take, for each text.
+
+/// Encodings that are undone one over the other: `percent+json+base64+gzip+json+json` is six, and
+/// nothing in the wild was seen to be deeper.
+pub const DECODE_DEPTH_MAX: usize = 6;
+/// Views of a text, beside one more for each [`DECODE_BYTES_PER_VIEW`] of it.
+pub const DECODE_VIEWS_MAX: usize = 512;
+/// Bytes of a text that allow one view more: an escape every kilobyte is an island each.
+pub const DECODE_BYTES_PER_VIEW: usize = 1_024;
+/// Bytes of all views of a text together, beside [`DECODE_EXPANSION_MAX`] times its own: a sample of
+/// 64 KiB may grow 24-fold, which is as far as zstd takes a log file.
+pub const DECODE_EXPANDED_BYTES_MAX: usize = 1 << 20;
+/// How many times its own length the views of a text may take, notes of where bytes came from
+/// included. Two layers of dense escapes take seven.
+pub const DECODE_EXPANSION_MAX: usize = 8;
+/// Bytes that decoders may go over in vain or more than once, beside [`DECODE_WORK_PER_BYTE_MAX`]
+/// for each byte of a text. A try that needs tables, such as a gzip header that is none, counts as
+/// [`DECODE_TRY_BYTES`].
+pub const DECODE_WORK_BYTES_MAX: usize = 4 << 20;
+/// See [`DECODE_WORK_BYTES_MAX`].
+pub const DECODE_WORK_PER_BYTE_MAX: usize = 16;
+/// What setting up a decompressor costs, in bytes gone over at 1 GB/s.
+pub const DECODE_TRY_BYTES: usize = 16 << 10;
+/// Bytes before and after an escape that are read with it undone. A value with an escape in it, its
+/// key and the words around both lie within; what does not, the plain reading has.
+pub const ISLAND_REACH_BYTES: usize = 600;
+/// Bytes from an island's edge in which a hit is left to the reading beyond it. More than the key
+/// and the words next to a value take.
+pub const ISLAND_EDGE_BYTES: usize = 128;
+/// Bytes of a part of a multipart body that are read under its name; what follows is read as it
+/// stands in the body.
+pub const PART_READ_BYTES_MAX: usize = 1_024;
+/// Messages in messages, maps in maps, of protobuf, MessagePack and CBOR.
+pub const BINARY_DEPTH_MAX: usize = 16;
+/// Fields that are walked in one binary message; what follows is left out.
+pub const BINARY_FIELDS_MAX: usize = 65_536;
+
+const _: () = assert!(ISLAND_REACH_BYTES > 3 * ISLAND_EDGE_BYTES);
+const _: () = assert!(ESCAPE_DEPTH_MAX <= DECODE_DEPTH_MAX);
+/// Window of zstd and brotli that is given room. RFC 9659 asks no more of what is sent over HTTP.
+pub const CONTENT_WINDOW_BYTES_MAX: usize = 8 << 20;
+/// Codings of one message, one over the other: a content coding and a transfer coding.
+pub const CONTENT_CODINGS_MAX: usize = 2;
+/// Memory of the decompressors of all flows together: a thousand of gzip, or sixteen of zstd.
+pub const CONTENT_MEMORY_BYTES_MAX: usize = 128 << 20;
+/// Bytes of decompressed content that are handed on together.
+pub const CONTENT_TEXT_BYTES_MAX: usize = 64 << 10;
+/// Streams of one HTTP/2 connection whose latest bytes and decompressor are kept; the one that began
+/// first makes room. Each takes up to 600 bytes beside the decompressor.
+pub const HTTP2_STREAMS_MAX: usize = 32;
+/// Bytes of an HTTP/2 frame: what is said to be longer is no frame. Senders stay at 16 KiB unless
+/// they were asked for more (RFC 9113 section 4.2), which nobody does beyond this.
+pub const HTTP2_FRAME_BYTES_MAX: usize = 1 << 20;
+/// Bytes of the table of header fields of one direction; 4 KiB unless the other side asks for more.
+pub const HPACK_TABLE_BYTES_MAX: usize = 64 << 10;

@@ -134,6 +134,10 @@ impl Finder {
             self.hits.clear();
             counters.hits_cut += self.engine.find(&view.bytes, &mut self.hits) as u64;
             for hit in &self.hits {
+                let mut hit = *hit;
+                (hit.confidence, hit.partial) =
+                    view.judge(&(hit.start..hit.end), hit.confidence, hit.partial);
+                let hit = &hit;
                 let span = view.span(hit.start..hit.end);
                 // What ends before the fresh bytes was found when they were.
                 let news = span.end > text.fresh && !view.is_at_edge(&(hit.start..hit.end));

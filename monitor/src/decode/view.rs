@@ -12,6 +12,7 @@ use super::Text;
 use super::map::Map;
 use super::tree::{Scope, grow};
 use crate::limits::ISLAND_EDGE_BYTES;
+use crate::model::Confidence;
 
 /// What an end of a view is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,19 @@ impl View<'_> {
     pub fn is_partial(&self, range: &Range<usize>) -> bool {
         (self.start == End::Cut && range.start == 0)
             || (self.end == End::Cut && range.end >= self.bytes.len())
+    }
+
+    /// What is said of a hit in this view: a value that is cut here is partial, and no more than
+    /// likely. The end of a region that was decoded whole is the end of the value.
+    pub fn judge(
+        &self,
+        range: &Range<usize>,
+        confidence: Confidence,
+        touches: bool,
+    ) -> (Confidence, bool) {
+        let cut = self.is_partial(range);
+        let most = if cut { Confidence::Medium } else { Confidence::High };
+        (confidence.min(most), cut || (touches && self.maps.is_empty()))
     }
 }
 

@@ -51,16 +51,23 @@ pub struct Form {
     pub pattern: &'static str,
     /// What the form alone is worth as evidence, in decibans.
     pub worth_db: Option<i16>,
+    /// Whether a value written so is only reported where the context names it, or it stands alone.
+    pub needs_context: bool,
 }
 
 /// A form whose worth follows from its letters and separators.
 pub const fn form(pattern: &'static str) -> Form {
-    Form { pattern, worth_db: None }
+    Form { pattern, worth_db: None, needs_context: false }
+}
+
+/// A form that many things have: reported where the context names it, or it stands alone.
+pub const fn bare(pattern: &'static str) -> Form {
+    Form { pattern, worth_db: None, needs_context: true }
 }
 
 /// A form that is worth more or less than its letters and separators say.
 pub const fn form_of(pattern: &'static str, worth_db: i16) -> Form {
-    Form { pattern, worth_db: Some(worth_db) }
+    Form { pattern, worth_db: Some(worth_db), needs_context: false }
 }
 
 /// A value that stands under a key, without its quotes.
@@ -105,6 +112,8 @@ pub enum Find {
     Literal(&'static [&'static str], FindAt),
     /// As the value under a key that one of the words names.
     Key(fn(probe: &mut Probe<'_>, field: Field) -> Option<Candidate>),
+    /// In any of these ways.
+    Any(&'static [Find]),
 }
 
 /// What the engine knows of an entity.
@@ -132,6 +141,10 @@ pub struct Detector {
     /// Whether a value without separators, letters in upper case, may have been issued. `None`
     /// where the standard has no check and no ranges.
     pub valid: Option<fn(compact: &[u8]) -> bool>,
+    /// Whether a value that is not valid is set so much like one that it is reported with low
+    /// confidence where the context names it: with check digits that are made up or mistyped, or
+    /// given under other rules. `None` where only valid values count.
+    pub plausible: Option<fn(compact: &[u8]) -> bool>,
     /// Published test values, without separators.
     pub test_values: &'static [&'static str],
     /// What may be shown of a value.
@@ -157,6 +170,7 @@ impl Detector {
             words: Words { key: &[], near: &[], hostile: &[], doubtful: &[] },
             find: Find::Forms(&[]),
             valid: None,
+            plausible: None,
             test_values: &[],
             mask: super::mask::last_four,
             plain: super::mask::compact,

@@ -8,7 +8,7 @@ pub(super) const LOW_DB: i16 = 14;
 /// Evidence of medium confidence.
 pub(super) const MEDIUM_DB: i16 = 25;
 /// Evidence of high confidence.
-pub(super) const HIGH_DB: i16 = 40;
+pub(super) const HIGH_DB: i16 = 38;
 /// What the key, the column or the path is worth that names the entity.
 pub(super) const KEY_DB: i16 = 30;
 /// What a word near by is worth that names the entity.

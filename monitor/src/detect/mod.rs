@@ -219,7 +219,7 @@ impl Engine {
         engine.customs = customs;
         let mut literals = Vec::new();
         for (index, row) in rows {
-            engine.add(index, row, &mut literals);
+            engine.add(index, row, row.find, &mut literals);
         }
         for bucket in &mut engine.buckets {
             let shapes = bucket.shapes.iter().map(|(digits_min, ..)| *digits_min);
@@ -231,11 +231,10 @@ impl Engine {
         engine
     }
 
-    fn add(&mut self, index: usize, row: &Detector, literals: &mut Vec<&'static str>) {
-        match row.find {
+    fn add(&mut self, index: usize, row: &Detector, find: Find, literals: &mut Vec<&'static str>) {
+        match find {
             Find::Forms(forms) => {
-                let shapes =
-                    forms.iter().flat_map(|form| forms::shapes(form.pattern, form.worth_db));
+                let shapes = forms.iter().flat_map(forms::shapes);
                 shapes.for_each(|shape| self.add_shape(index, &shape));
             }
             Find::Token { min, max, any_case } => {
@@ -263,6 +262,7 @@ impl Engine {
                 self.literal_rows.extend(strings.iter().map(|_| (index, find)));
             }
             Find::Key(find) => self.keyed.add(index, row, find),
+            Find::Any(finds) => finds.iter().for_each(|find| self.add(index, row, *find, literals)),
         }
     }
 
@@ -455,42 +455,44 @@ impl Pass<'_, '_> {
 
     fn shape(&mut self, index: usize, shape: &Shape, at: usize) {
         let Some((written, boundary)) = shape.read(self.probe.text, at) else { return };
-        let Some(row) = table::DETECTORS.get(index) else { return };
-        self.judge(
-            index,
-            row,
-            written.compact(),
-            (written.start, written.end),
-            shape.worth_db,
-            boundary,
-        );
+        let span = (written.start, written.end);
+        let needs_context = shape.needs_context || boundary == Boundary::Joined;
+        self.judge(index, written.compact(), span, shape.worth_db, needs_context);
     }
 
     /// Weighs a value in its written form, if it passes the check of its row.
     fn judge(
         &mut self,
         index: usize,
-        row: &Detector,
         compact: &[u8],
         (start, end): (usize, usize),
         worth_db: i16,
-        boundary: Boundary,
+        needs_context: bool,
     ) {
-        let needs_context = row.tier == Tier::Weak || boundary == Boundary::Joined;
+        let Some(row) = table::DETECTORS.get(index) else { return };
+        let needs_context = row.tier == Tier::Weak || needs_context;
         // What must be named mostly is not: that is sooner found out than a check is made.
         let skip = needs_context && self.seen.is_none();
         if skip && !self.probe.is_named_or_alone(index, start, end) {
             return;
         }
-        if row.valid.is_some_and(|valid| !valid(compact)) {
-            self.note(index, (start, end), 0, Reasons::default(), Outcome::CheckFails);
-            return;
-        }
-        let mut found = Candidate::new(start, end, worth_db + row.chance_db());
+        let mut found = Candidate::new(start, end, worth_db);
         found.needs_context = needs_context;
         found.test_data = row.test_values.iter().any(|value| value.as_bytes() == compact);
-        if row.valid.is_some() {
-            found = found.because(Reasons::CHECKED);
+        match row.valid {
+            None => found.worth_db += row.chance_db(),
+            Some(valid) if valid(compact) => {
+                found.worth_db += row.chance_db();
+                found = found.because(Reasons::CHECKED);
+            }
+            Some(_) if row.plausible.is_some_and(|plausible| plausible(compact)) => {
+                found.needs_context = true;
+                found.at_most = Confidence::Low;
+            }
+            Some(_) => {
+                self.note(index, (start, end), 0, Reasons::default(), Outcome::CheckFails);
+                return;
+            }
         }
         if worth_db >= 15 {
             found = found.because(Reasons::FORM);
@@ -525,9 +527,8 @@ impl Pass<'_, '_> {
         compact.make_ascii_uppercase();
         let has_lower = value.iter().any(u8::is_ascii_lowercase);
         for (index, any_case) in rows {
-            let Some(row) = table::DETECTORS.get(*index) else { continue };
             if *any_case || !has_lower {
-                self.judge(*index, row, compact, (start, end), 0, boundary);
+                self.judge(*index, compact, (start, end), 0, boundary == Boundary::Joined);
             }
         }
     }

@@ -21,6 +21,8 @@ const NEAR_AFTER_BYTES: usize = 30;
 const ALONE_BYTES_MAX: usize = 128;
 /// Letters of a word that shows that a text is more than a value.
 const WORD_LETTERS_MIN: usize = 2;
+/// Words between the values of a list.
+const JOINING: [&[u8]; 2] = [b"and", b"or"];
 
 /// Words of keys that say nothing of what is stored under them.
 #[rustfmt::skip]
@@ -141,9 +143,12 @@ impl<'t> Probe<'t> {
             Verdict::Silent if !joined && self.is_alone(start, end) => {
                 reasons = reasons.and(Reasons::ALONE);
                 score_db += evidence::ALONE_DB;
-                if found.needs_context {
-                    at_most = Confidence::Low;
-                }
+                let most = match evidence::confidence(found.worth_db) {
+                    _ if found.needs_context => Confidence::Low,
+                    Some(Confidence::High) => Confidence::High,
+                    _ => Confidence::Medium,
+                };
+                at_most = at_most.min(most);
             }
             Verdict::Silent | Verdict::Doubtful if found.needs_context => {
                 return Err((score_db, reasons, Outcome::NeedsContext));
@@ -362,7 +367,8 @@ fn has_word(text: &[u8]) -> bool {
     while let Some((start, end)) = next_word(text, at) {
         let word = slice(text, start, end);
         let number = word.iter().all(u8::is_ascii_digit);
-        if number || word.len() >= WORD_LETTERS_MIN && !word.iter().any(u8::is_ascii_digit) {
+        let letters = word.len() >= WORD_LETTERS_MIN && !word.iter().any(u8::is_ascii_digit);
+        if number || letters && !JOINING.contains(&word) {
             return true;
         }
         at = end;

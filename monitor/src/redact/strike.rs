@@ -98,10 +98,8 @@ impl Strikes {
             self.hits.clear();
             cut += redactor.engine.find(&view.bytes, &mut self.hits);
             let mut hits = std::mem::take(&mut self.hits);
-            for hit in hits.drain(..).filter(|hit| redactor.wants(hit)) {
-                if view.is_at_edge(&(hit.start..hit.end)) {
-                    continue;
-                }
+            let whole = |hit: &Hit| !view.is_at_edge(&(hit.start..hit.end));
+            for hit in hits.drain(..).filter(|hit| redactor.wants(hit) && whole(hit)) {
                 let span = view.span(hit.start..hit.end);
                 match scrambled {
                     _ if span.end <= from => {}

@@ -66,6 +66,10 @@ impl Finder {
             let before = found.len();
             cut += self.hits(&view.bytes, hits);
             for hit in hits.iter().filter(|hit| !view.is_at_edge(&(hit.start..hit.end))) {
+                let mut hit = *hit;
+                (hit.confidence, hit.partial) =
+                    view.judge(&(hit.start..hit.end), hit.confidence, hit.partial);
+                let hit = &hit;
                 let span = view.span(hit.start..hit.end);
                 let Some(value) = view.bytes.get(hit.start..hit.end) else { continue };
                 let fingerprint = self.key.fingerprint(&self.engine, hit.detector, value);

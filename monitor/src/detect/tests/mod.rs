@@ -1,6 +1,7 @@
 //! Tests of the whole engine. What concerns one file alone is tested there.
 
 mod cases;
+mod europe;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
