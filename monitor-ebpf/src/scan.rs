@@ -6,7 +6,11 @@ use core::ffi::{c_long, c_void};
 use aya_ebpf::helpers::generated::bpf_loop;
 use monitor_ebpf::{
     CHUNK_BYTES, TAIL_BYTES,
-    prefilter::{BASE, LOOK_BACK_WORDS, Table, Wake, digits, run_is_long, stirs, wakes},
+    encoded::{ENCODED_WORDS, encoded, has_letters},
+    prefilter::{
+        BASE, FILL_WORD, LOOK_BACK_WORDS, TABLE_ALL, TABLE_WIDE, Table, Wake, dense, digits,
+        run_is_long, stirs, strange, wakes,
+    },
 };
 
 use crate::{
@@ -32,13 +36,19 @@ pub struct Scan {
     end: u32,
     /// Words directly before that were passed over, at most [`LOOK_BACK_WORDS`].
     quiet: u32,
+    /// Bytes of tail and text.
+    bytes: u32,
+    /// Whether something encoded was seen.
+    pub encoded: u32,
 }
 
 /// Says that the text may hold a finding; no state is this large.
 pub const HIT: u32 = u32::MAX;
+/// Says that the text is none; likewise.
+pub const OPAQUE: u32 = u32::MAX - 1;
 
-/// Runs the automaton from the word `first` to the end of the text. Gives the state behind it, or
-/// [`HIT`].
+/// Runs the automaton from the word `first` to the end of the text. Gives the state behind it,
+/// [`HIT`] or [`OPAQUE`].
 ///
 /// Global, with numbers for arguments: the verifier then walks it once by itself and not once for
 /// each way that leads here, which would be "BPF program is too large. Processed 1000001 insn".
@@ -49,7 +59,16 @@ pub extern "C" fn scan_text(slot: u32, first: u32, filled: u32, state: u32) -> u
     let mut index = slot;
     {
         let Some(work) = work(slot) else { return HIT };
-        work.scan = Scan { state, first, end: whole / 8, quiet: LOOK_BACK_WORDS as u32 };
+        let quiet = LOOK_BACK_WORDS as u32;
+        work.scan = Scan { state, first, end: whole / 8, quiet, bytes: whole, encoded: 0 };
+        let Some(table) = table() else { return HIT };
+        if table.flags & TABLE_ALL != 0 {
+            return HIT;
+        }
+        let text = (TAIL_BYTES / 8) as u32;
+        if first == text && dense(word_at(work, text - 1)) {
+            work.scan.encoded = encoded_up_to(slot, text);
+        }
     }
     // SAFETY: the callback takes what it is given here, a slot on this stack.
     unsafe {
@@ -58,7 +77,10 @@ pub extern "C" fn scan_text(slot: u32, first: u32, filled: u32, state: u32) -> u
     let (Some(work), Some(table)) = (work(slot), table()) else { return HIT };
     let rest = whole % 8;
     if rest != 0 {
-        let word = word_at(work, whole / 8) & ((1u64 << (rest * 8)) - 1);
+        let word = word_until_end(work, whole / 8);
+        if strange(word) {
+            work.scan.encoded = 1;
+        }
         if work.scan.state != BASE as u32 {
             work.scan.state = advance_part(word, work.scan.state, rest);
         } else if stirs(word) {
@@ -68,7 +90,10 @@ pub extern "C" fn scan_text(slot: u32, first: u32, filled: u32, state: u32) -> u
     }
     let state = work.scan.state;
     let end = table.next[((state + table.end_class as u32) & 0xffff) as usize];
-    if state as u16 == table.hit || end == table.hit { HIT } else { state }
+    if state == table.opaque as u32 {
+        return OPAQUE;
+    }
+    if state >= table.hit as u32 || end == table.hit { HIT } else { state }
 }
 
 /// A stretch of the scan.
@@ -91,35 +116,78 @@ unsafe extern "C" fn scan_words(index: u32, context: *mut c_void) -> c_long {
                 (&raw const work.scan.quiet).read_volatile(),
             )
         };
-        if state == BASE as u32 {
-            if !stirs(word) {
-                if quiet < LOOK_BACK_WORDS as u32 {
-                    work.scan.quiet = quiet + 1;
-                }
-                continue;
+        if state == BASE as u32 && !stirs(word) && !dense(word) {
+            if quiet < LOOK_BACK_WORDS as u32 {
+                work.scan.quiet = quiet + 1;
             }
-            rouse(slot, at, quiet);
-        } else {
-            work.scan.state = advance(word, state);
-            work.scan.quiet = 0;
+            continue;
         }
-        if work.scan.state as u16 == table.hit {
+        look(slot, at, state);
+        if work.scan.state >= table.hit as u32 {
             return 1;
         }
     }
     0
 }
 
-/// Looks at a whole word that stirs while the automaton rests, and wakes it where the word asks for
-/// that. Global for the verifier, as [`scan_text`] is.
+/// Looks at a whole word that is not passed over. Global for the verifier, as [`scan_text`] is.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn rouse(slot: u32, at: u32, quiet: u32) -> u32 {
+extern "C" fn look(slot: u32, at: u32, state: u32) -> u32 {
     let Some(work) = work(slot) else { return 0 };
     let word = word_at(work, at);
-    let previous = if at == 0 { 0 } else { word_at(work, at - 1) };
+    if work.scan.encoded == 0 {
+        if strange(word) {
+            work.scan.encoded = 1;
+        } else if dense(word) {
+            work.scan.encoded = encoded_up_to(slot, at + 1);
+        }
+    }
+    if state == BASE as u32 {
+        return rouse(slot, at);
+    }
+    work.scan.state = advance(word, state);
+    work.scan.quiet = 0;
+    0
+}
+
+/// Whether the words up to `last`, that one included, hold a stretch of something encoded.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn encoded_up_to(slot: u32, last: u32) -> u32 {
+    let Some(work) = work(slot) else { return 0 };
+    let mut words = [FILL_WORD; ENCODED_WORDS];
+    let mut index = 0;
+    while index < ENCODED_WORDS {
+        let before = (ENCODED_WORDS - 1 - index) as u32;
+        if last >= before {
+            words[index] = word_until_end(work, last - before);
+        }
+        index += 1;
+    }
+    if has_letters(words) { encoded_words(words[0], words[1], words[2], words[3]) } else { 0 }
+}
+
+/// [`encoded`]. Global, likewise.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn encoded_words(first: u64, second: u64, third: u64, last: u64) -> u32 {
+    encoded([first, second, third, last]) as u32
+}
+
+/// Wakes the automaton, which rests, where a word asks for that. Global, likewise.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn rouse(slot: u32, at: u32) -> u32 {
+    let (Some(work), Some(table)) = (work(slot), table()) else { return 0 };
+    let quiet = work.scan.quiet;
+    let word = word_at(work, at);
+    let previous = if at == 0 { FILL_WORD } else { word_at(work, at - 1) };
     // What follows in the next send may go on with any digit.
-    let asked = if at + 1 >= work.scan.end {
+    let wide = table.flags & TABLE_WIDE != 0;
+    let asked = if !stirs(word) {
+        if wide { Wake::All as u32 } else { Wake::No as u32 }
+    } else if wide || at + 1 >= work.scan.end {
         Wake::All as u32
     } else {
         // Behind the end is what an earlier send left: at worst the automaton walks for nothing.
@@ -172,6 +240,21 @@ fn word_at(work: &Work, index: u32) -> u64 {
     // SAFETY: the mask keeps `index` within tail and text, which lie one behind the other, aligned
     // to 8 (asserted below).
     unsafe { *work.tail.as_ptr().cast::<u64>().add(index as usize) }
+}
+
+/// A word of tail and text, filled up from their end on.
+#[inline(always)]
+fn word_until_end(work: &Work, index: u32) -> u64 {
+    let whole = work.scan.bytes / 8;
+    if index < whole {
+        return word_at(work, index);
+    }
+    let rest = work.scan.bytes % 8;
+    if index > whole || rest == 0 {
+        return FILL_WORD;
+    }
+    let own = (1u64 << (rest * 8)) - 1;
+    word_at(work, index) & own | FILL_WORD & !own
 }
 
 /// Bound of a word's index that the verifier understands.
