@@ -20,6 +20,8 @@ const RHYTHM_LETTERS_MIN: u64 = 14;
 const RHYTHM_HEX_MIN: u64 = 22;
 /// Letters of what has no rhythm: base64 of something compressed is hardly shorter.
 const MIXED_LETTERS_MIN: u64 = 24;
+/// Letters of what counts where identifiers and keys are looked for: India's GSTIN.
+const LONG_LETTERS_MIN: u64 = 15;
 
 /// Lanes of a byte each that count letters in a row: four phases of base64, two of hexadecimal, and
 /// letters at all. What does not fit sets its lane back.
@@ -144,23 +146,26 @@ fn count(lanes: Lanes, byte: u8, place: usize) -> Lanes {
     ((lanes + 0x0001_0101_0101_0101) | seen << LANE_SEEN) & goes_on
 }
 
-/// Whether the lanes say that the letters so far are encoded.
+/// Whether the lanes say that the letters so far are encoded, or `long` enough where that is asked.
 #[inline(always)]
-const fn reached(lanes: Lanes) -> bool {
+const fn reached(lanes: Lanes, long: bool) -> bool {
     let rhythm = (lanes & !(0xffff << LANE_MIXED)) + REACHED;
+    let (letters, seen) = (lanes >> LANE_MIXED & 0xff, lanes >> LANE_SEEN);
     rhythm & REACHED_TOPS != 0
-        || (lanes >> LANE_MIXED & 0xff >= MIXED_LETTERS_MIN && lanes >> LANE_SEEN == SEEN_ALL)
+        || (letters >= MIXED_LETTERS_MIN && seen == SEEN_ALL)
+        || (long && letters >= LONG_LETTERS_MIN && seen > SEEN_DIGIT)
 }
 
-/// Whether four neighbouring words hold a stretch of base64 or hexadecimal.
+/// Whether four neighbouring words hold a stretch of base64 or hexadecimal, or where that is asked a
+/// `long` one of letters and digits.
 #[inline(always)]
-pub fn encoded(words: [u64; ENCODED_WORDS]) -> bool {
+pub fn encoded(words: [u64; ENCODED_WORDS], long: bool) -> bool {
     let (mut lanes, mut found) = (0, false);
     for word in words {
         let mut word = word;
         for place in 0..8 {
             lanes = count(lanes, word as u8, place);
-            found |= reached(lanes);
+            found |= reached(lanes, long);
             word >>= 8;
         }
     }

@@ -46,6 +46,8 @@ pub const FILL_WORD: u64 = ONES * FILL as u64;
 pub const TABLE_ALL: u16 = 1;
 /// [`Table::flags`]: a word wakes the automaton by any digit, or by being long letters.
 pub const TABLE_WIDE: u16 = 2;
+/// [`Table::flags`]: a long stretch of letters and digits counts as encoded, whatever its letters.
+pub const TABLE_LONG: u16 = 4;
 
 /// An opaque text's second: nanoseconds since boot, shifted by so many bits.
 pub const SECOND_SHIFT: u32 = 30;

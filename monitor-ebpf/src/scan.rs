@@ -8,7 +8,7 @@ use monitor_ebpf::{
     CHUNK_BYTES, TAIL_BYTES,
     encoded::{ENCODED_WORDS, encoded, has_letters},
     prefilter::{
-        BASE, FILL_WORD, LOOK_BACK_WORDS, TABLE_ALL, TABLE_WIDE, Table, Wake, dense, digits,
+        BASE, FILL_WORD, LOOK_BACK_WORDS, TABLE_ALL, TABLE_LONG, TABLE_WIDE, Table, Wake, dense, digits,
         run_is_long, stirs, strange, wakes,
     },
 };
@@ -122,7 +122,19 @@ unsafe extern "C" fn scan_words(index: u32, context: *mut c_void) -> c_long {
             }
             continue;
         }
-        look(slot, at, state);
+        if work.scan.encoded == 0 {
+            if strange(word) {
+                work.scan.encoded = 1;
+            } else if dense(word) {
+                work.scan.encoded = encoded_up_to(slot, at + 1);
+            }
+        }
+        if state == BASE as u32 {
+            rouse(slot, at);
+        } else {
+            work.scan.state = advance(word, state);
+            work.scan.quiet = 0;
+        }
         if work.scan.state >= table.hit as u32 {
             return 1;
         }
@@ -130,32 +142,12 @@ unsafe extern "C" fn scan_words(index: u32, context: *mut c_void) -> c_long {
     0
 }
 
-/// Looks at a whole word that is not passed over. Global for the verifier, as [`scan_text`] is.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn look(slot: u32, at: u32, state: u32) -> u32 {
-    let Some(work) = work(slot) else { return 0 };
-    let word = word_at(work, at);
-    if work.scan.encoded == 0 {
-        if strange(word) {
-            work.scan.encoded = 1;
-        } else if dense(word) {
-            work.scan.encoded = encoded_up_to(slot, at + 1);
-        }
-    }
-    if state == BASE as u32 {
-        return rouse(slot, at);
-    }
-    work.scan.state = advance(word, state);
-    work.scan.quiet = 0;
-    0
-}
-
-/// Whether the words up to `last`, that one included, hold a stretch of something encoded.
+/// Whether the words up to `last`, that one included, hold a stretch of something encoded. Global for
+/// the verifier, as [`scan_text`] is.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn encoded_up_to(slot: u32, last: u32) -> u32 {
-    let Some(work) = work(slot) else { return 0 };
+    let (Some(work), Some(table)) = (work(slot), table()) else { return 0 };
     let mut words = [FILL_WORD; ENCODED_WORDS];
     let mut index = 0;
     while index < ENCODED_WORDS {
@@ -165,14 +157,18 @@ extern "C" fn encoded_up_to(slot: u32, last: u32) -> u32 {
         }
         index += 1;
     }
-    if has_letters(words) { encoded_words(words[0], words[1], words[2], words[3]) } else { 0 }
+    if !has_letters(words) {
+        return 0;
+    }
+    let long = (table.flags & TABLE_LONG) as u32;
+    encoded_words(words[0], words[1], words[2], words[3], long)
 }
 
 /// [`encoded`]. Global, likewise.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn encoded_words(first: u64, second: u64, third: u64, last: u64) -> u32 {
-    encoded([first, second, third, last]) as u32
+extern "C" fn encoded_words(first: u64, second: u64, third: u64, last: u64, long: u32) -> u32 {
+    encoded([first, second, third, last], long != 0) as u32
 }
 
 /// Wakes the automaton, which rests, where a word asks for that. Global, likewise.

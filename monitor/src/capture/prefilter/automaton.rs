@@ -65,8 +65,17 @@ pub(super) fn build(needs: &Needs) -> Result<Automaton, PrefilterError> {
         .syntax(syntax::Config::new().unicode(false).utf8(false))
         .thompson(thompson::Config::new().utf8(false))
         .build(&pattern.join("|"))
-        .map_err(|error| PrefilterError::Pattern(error.to_string()))?;
-    lay_out(&dfa, needs.has(Shape::Ssn))
+        .map_err(refused)?;
+    lay_out(&dfa, needs.has(Shape::Ssn) && !needs.counts_no_digits())
+}
+
+/// An automaton of regex-automata that outgrows its bound is far beyond the kernel's.
+fn refused(error: dense::BuildError) -> PrefilterError {
+    if error.is_size_limit_exceeded() {
+        PrefilterError::TooLarge { needed: usize::MAX }
+    } else {
+        PrefilterError::Pattern(error.to_string())
+    }
 }
 
 /// Bytes that are missing behind one, `None` where it cannot stand there (RFC 3629, 4; what is too

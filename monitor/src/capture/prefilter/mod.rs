@@ -14,7 +14,7 @@ use monitor_ebpf::{
     TABLE_ENTRIES, TAIL_BYTES,
     encoded::{ENCODED_WORDS, encoded, has_letters},
     prefilter::{
-        BASE, FILL, FILL_WORD, LOOK_BACK_WORDS, TABLE_ALL, TABLE_WIDE, Table, Wake, dense, digits, run_is_long,
+        BASE, FILL, FILL_WORD, LOOK_BACK_WORDS, TABLE_ALL, TABLE_LONG, TABLE_WIDE, Table, Wake, dense, digits, run_is_long,
         stirs, strange, wakes,
     },
 };
@@ -83,11 +83,17 @@ impl Prefilter {
     /// the shapes are no longer those that this was built with, becomes one that lets everything
     /// through: ask [`Prefilter::fallback`].
     pub fn new(needs: &Needs, budget: OpaqueBudget) -> Result<Prefilter, PrefilterError> {
-        let wide = if needs.is_wide() { TABLE_WIDE } else { 0 };
+        let mut flags = 0;
+        if needs.is_wide() {
+            flags |= TABLE_WIDE;
+        }
+        if needs.counts_long_tokens() {
+            flags |= TABLE_LONG;
+        }
         if !needs.is_all() {
             match automaton::build(needs) {
                 Ok(automaton) => {
-                    return Ok(Prefilter { automaton, flags: wide, budget, fallback: None });
+                    return Ok(Prefilter { automaton, flags, budget, fallback: None });
                 }
                 Err(error @ PrefilterError::Pattern(_)) => return Err(error),
                 Err(error) => return Prefilter::all(budget, Some(error)),
@@ -149,7 +155,7 @@ impl Prefilter {
         let words = Words([&tail[..], text].concat());
         let mut scan = Scan { words: &words, state, quiet: LOOK_BACK_WORDS, encoded: false };
         if dense(words.at(TAIL_BYTES - 8)) {
-            scan.encoded = words.encoded(TAIL_BYTES);
+            scan.encoded = words.encoded(TAIL_BYTES, self.flags);
         }
         let Automaton { hit, opaque, end_class, .. } = self.automaton;
         let mut at = TAIL_BYTES;
@@ -176,7 +182,7 @@ impl Prefilter {
         let words = scan.words;
         let (word, end) = (words.at(at), words.0.len().min(at + 8));
         let whole = end == at + 8;
-        scan.encoded |= strange(word) || (whole && dense(word) && words.encoded(at + 8));
+        scan.encoded |= strange(word) || (whole && dense(word) && words.encoded(at + 8, self.flags));
         if scan.state == BASE {
             let back = match self.wake(words, at, word, whole) {
                 Wake::No => {
@@ -231,10 +237,10 @@ impl Words {
     }
 
     /// Whether the words up to the one at a byte, that one included, are encoded.
-    fn encoded(&self, last: usize) -> bool {
+    fn encoded(&self, last: usize, flags: u16) -> bool {
         let word = |index: usize| self.at(last - 8 * (ENCODED_WORDS - 1 - index));
         let words = std::array::from_fn(word);
-        has_letters(words) && encoded(words)
+        has_letters(words) && encoded(words, flags & TABLE_LONG != 0)
     }
 }
 
