@@ -70,7 +70,8 @@ pub fn opaque_allowed(flow: &mut Flow, bytes: u32) -> bool {
         flow.opaque_second = second;
         flow.opaque_bytes = 0;
     }
-    if flow.opaque_bytes >= table.opaque_flow_bytes_max || host.bytes >= table.opaque_host_bytes_max {
+    if flow.opaque_bytes >= table.opaque_flow_bytes_max || host.bytes >= table.opaque_host_bytes_max
+    {
         return false;
     }
     flow.opaque_bytes += bytes;

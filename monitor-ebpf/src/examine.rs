@@ -380,9 +380,7 @@ extern "C" fn flush(slot: u32) -> u32 {
         flow.flags &= !FLOW_TLS;
         flow.seen_bytes = 0;
     }
-    let joins = known
-        && flow.next_position == work.head.position
-        && flow.seen_bytes != 0;
+    let joins = known && flow.next_position == work.head.position && flow.seen_bytes != 0;
     let (mut state, mut first, mut pending) = (BASE as u32, (TAIL_BYTES / 8) as u32, 0);
     if joins {
         // SAFETY: both are `TAIL_BYTES` long.

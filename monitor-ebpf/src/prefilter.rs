@@ -101,8 +101,7 @@ pub const fn stirs(word: u64) -> bool {
     let digit = (low + ONES * (0x80 - b'0' as u64)) & !(low + ONES * (0x7f - b'9' as u64));
     let pair = (low + ONES * (0x80 - b'%' as u64)) & !(low + ONES * (0x7f - b'&' as u64));
     let control = low + ONES * (0x80 - b'\t' as u64);
-    let others =
-        other_than(low, b'@') & other_than(low, b'\\') & other_than(low, b'+') & control;
+    let others = other_than(low, b'@') & other_than(low, b'\\') & other_than(low, b'+') & control;
     (digit | pair | !others | word) & TOPS != 0
 }
 
@@ -213,9 +212,8 @@ pub const fn wakes(previous: u64, word: u64, next: u64) -> Wake {
     let pair = found & before(found, digits(previous), 1);
     if pair != 0 {
         let lead = before(word, previous, 2);
-        let begins = between(lead, b'A', b'Z')
-            | between(lead, b'\n', b'\n')
-            | between(lead, b'=', b'=');
+        let begins =
+            between(lead, b'A', b'Z') | between(lead, b'\n', b'\n') | between(lead, b'=', b'=');
         if pair & begins != 0 {
             return Wake::All;
         }

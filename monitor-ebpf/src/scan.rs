@@ -8,8 +8,8 @@ use monitor_ebpf::{
     CHUNK_BYTES, TAIL_BYTES,
     encoded::{ENCODED_WORDS, encoded, has_letters},
     prefilter::{
-        BASE, FILL_WORD, LOOK_BACK_WORDS, TABLE_ALL, TABLE_LONG, TABLE_WIDE, Table, Wake, dense, digits,
-        run_is_long, stirs, strange, wakes,
+        BASE, FILL_WORD, LOOK_BACK_WORDS, TABLE_ALL, TABLE_LONG, TABLE_WIDE, Table, Wake, dense,
+        digits, run_is_long, stirs, strange, wakes,
     },
 };
 

@@ -48,11 +48,7 @@ fn load(work: &Work, at: u32) -> Option<u64> {
     let mut word = 0u64;
     // SAFETY: the text is two chunks long, and `at` lies within the first.
     let failed = unsafe {
-        bpf_probe_read_kernel(
-            (&raw mut word).cast(),
-            8,
-            work.text.as_ptr().add(at as usize).cast(),
-        )
+        bpf_probe_read_kernel((&raw mut word).cast(), 8, work.text.as_ptr().add(at as usize).cast())
     };
     if failed == 0 { Some(word) } else { None }
 }

@@ -9,8 +9,8 @@ use aya::programs::{
     RawTracePoint, SockOps, TracePoint,
 };
 use aya::{Ebpf, EbpfLoader, GlobalData, Pod, VerifierLogLevel};
-use monitor_ebpf::record::{Coverage, Flow, ProcessId, ProcessInfo};
 use monitor_ebpf::prefilter::{TABLE_ALL, Table};
+use monitor_ebpf::record::{Coverage, Flow, ProcessId, ProcessInfo};
 use monitor_ebpf::{Counter, Offsets, Settings, map};
 use thiserror::Error;
 
@@ -217,10 +217,8 @@ impl Programs {
     /// through. A flow goes on in a state of the old one, which is some state of the new one after
     /// its next byte: what begins before that and ends behind it may be lost.
     pub fn set_prefilter(&mut self, prefilter: &Prefilter) -> Result<(), LoadError> {
-        let mut old = self
-            .prefilter
-            .get(&0, 0)
-            .map_err(|error| LoadError::Map(map::PREFILTER, error))?;
+        let mut old =
+            self.prefilter.get(&0, 0).map_err(|error| LoadError::Map(map::PREFILTER, error))?;
         open(&mut old);
         self.set_table(&old)?;
         let mut new = prefilter.to_bytes();

@@ -14,8 +14,8 @@ use monitor_ebpf::{
     TABLE_ENTRIES, TAIL_BYTES,
     encoded::{ENCODED_WORDS, encoded, has_letters},
     prefilter::{
-        BASE, FILL, FILL_WORD, LOOK_BACK_WORDS, TABLE_ALL, TABLE_LONG, TABLE_WIDE, Table, Wake, dense, digits, run_is_long,
-        stirs, strange, wakes,
+        BASE, FILL, FILL_WORD, LOOK_BACK_WORDS, TABLE_ALL, TABLE_LONG, TABLE_WIDE, Table, Wake,
+        dense, digits, run_is_long, stirs, strange, wakes,
     },
 };
 use thiserror::Error;
@@ -182,7 +182,8 @@ impl Prefilter {
         let words = scan.words;
         let (word, end) = (words.at(at), words.0.len().min(at + 8));
         let whole = end == at + 8;
-        scan.encoded |= strange(word) || (whole && dense(word) && words.encoded(at + 8, self.flags));
+        scan.encoded |=
+            strange(word) || (whole && dense(word) && words.encoded(at + 8, self.flags));
         if scan.state == BASE {
             let back = match self.wake(words, at, word, whole) {
                 Wake::No => {

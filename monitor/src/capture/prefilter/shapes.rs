@@ -82,7 +82,7 @@ impl Shape {
                 "[A-Za-z]{5}[0-9]{4}",
                 r"[0-9][A-Za-z][A-Za-z0-9][0-9][ \-]?[A-Za-z][A-Za-z0-9]",
                 "bc1",
-                r"[A-Za-z]\r\n[0-9A-Fa-f]{1,8}[;\r]",
+                r"[g-z]\r\n[0-9A-Fa-f]{1,8}[;\r]",
             ],
             // Likewise all keys and tokens but AWS's that happen to have no digit. And a password in
             // an address.
@@ -112,7 +112,7 @@ const ALWAYS: &[&str] = &[
     // A soft line break of quoted-printable (RFC 2045, 6.7), and a boundary of chunked transfer
     // (RFC 9112, 7.1), where any of these may be cut in two.
     r"[0-9A-Z+]=\r?\n[0-9A-Z]",
-    r"[0-9A-Fa-f+%\\(). \-u\xC2\xA0\xE2\x80-\xBF]\r\n[0-9A-Fa-f]{1,8}[;\r]",
+    r"[0-9A-Za-f+%\\(). \-u\xC2\xA0\xE2\x80-\xBF]\r\n[0-9A-Fa-f]{1,8}[;\r]",
 ];
 
 /// What `SEP` stands for: space, hyphen, dot, plus, parentheses, NBSP, the dashes and spaces of

@@ -67,8 +67,7 @@ fn machine_traffic_is_passed_over() {
 fn a_card_with_any_separators_passes_wherever_it_stands_and_is_cut() {
     let prefilter = &*PREFILTER;
     for separators in 0..1 << 12 {
-        let digit =
-            |at: usize| if at > 0 && separators >> (at - 1) & 1 == 1 { "-1" } else { "1" };
+        let digit = |at: usize| if at > 0 && separators >> (at - 1) & 1 == 1 { "-1" } else { "1" };
         let card: String = (0..13).map(digit).collect();
         for lead in 0..8 {
             let text = [&"xxxxxxxx "[8 - lead..], &card, " and"].concat().into_bytes();
@@ -106,7 +105,7 @@ fn passes(verdicts: [Verdict; 2]) -> bool {
 #[test]
 fn each_width_fits() {
     let wide = [Shape::Digits, Shape::Mixed, Shape::Secret];
-    let mut bad=false;
+    let mut bad = false;
     for own in [&[][..], &wide[..1], &wide[1..2], &wide[2..], &wide] {
         let needs = Needs::of_shapes(Shape::NARROW.into_iter().chain(own.iter().copied()));
         let started = std::time::Instant::now();
@@ -117,7 +116,10 @@ fn each_width_fits() {
                 built.end_class + 1,
                 started.elapsed()
             ),
-            Err(error) => { println!("{needs}: {error}"); bad=true },
+            Err(error) => {
+                println!("{needs}: {error}");
+                bad = true
+            }
         }
     }
     assert!(!bad);
