@@ -8,7 +8,7 @@
 //! a hundred thousand has it. What is binary inside has no rhythm, so a longer stretch also counts
 //! where it has capitals, small letters and digits together.
 
-use crate::prefilter::{ONES, between, bits};
+use crate::prefilter::{ONES, TOPS, between, bits};
 
 /// Words that are looked at together.
 pub const ENCODED_WORDS: usize = 4;
@@ -18,6 +18,8 @@ pub const ENCODED_WORDS: usize = 4;
 const RHYTHM_LETTERS_MIN: u64 = 14;
 /// Digits of hexadecimal in a rhythm: the same eleven bytes.
 const RHYTHM_HEX_MIN: u64 = 22;
+/// Letters of the shortest stretch: so many always have a whole word among them.
+const STRETCH_LETTERS_MIN: u64 = 15;
 /// Letters of what has no rhythm: base64 of something compressed is hardly shorter.
 const MIXED_LETTERS_MIN: u64 = 24;
 /// Letters of what counts where identifiers and keys are looked for: India's GSTIN.
@@ -116,6 +118,29 @@ const fn letters(word: u64) -> u64 {
         | between(word, b'_', b'_')
 }
 
+/// Whether a word that is [`dense`](crate::prefilter::dense) is letters alone and stands with its
+/// neighbours in a stretch that is long enough to be worth a look.
+#[inline(always)]
+pub const fn stands_long(previous: u64, word: u64, next: u64) -> bool {
+    // Of the neighbours, which need not be looked at closely yet, only what is behind `*`.
+    letters(word) == TOPS && long_run(bits(behind(previous)) | 0xff00 | bits(behind(next)) << 16)
+}
+
+/// The top bit of each byte that is ASCII and not before `+`.
+#[inline(always)]
+const fn behind(word: u64) -> u64 {
+    ((word & !TOPS) + ONES * (0x80 - b'+' as u64)) & !word & TOPS
+}
+
+/// Whether as many bits in a row are set as a stretch has letters.
+#[inline(always)]
+const fn long_run(mask: u64) -> bool {
+    let mut run = mask & (mask >> 1);
+    run &= run >> 2;
+    run &= run >> 4;
+    run & (run >> (STRETCH_LETTERS_MIN - 8)) != 0
+}
+
 /// Whether four neighbouring words have so long a stretch of letters that [`encoded`] is worth it.
 #[inline(always)]
 pub const fn has_letters(words: [u64; ENCODED_WORDS]) -> bool {
@@ -124,10 +149,7 @@ pub const fn has_letters(words: [u64; ENCODED_WORDS]) -> bool {
         mask |= bits(letters(words[at])) << (8 * at);
         at += 1;
     }
-    let mut run = mask & (mask >> 1);
-    run &= run >> 2;
-    run &= run >> 4;
-    run & (run >> (RHYTHM_LETTERS_MIN - 8)) != 0
+    long_run(mask)
 }
 
 /// Moves the lanes over one byte.

@@ -115,7 +115,9 @@ pub const fn dense(word: u64) -> bool {
 /// Whether a word holds a control character that no text has.
 #[inline(always)]
 pub const fn strange(word: u64) -> bool {
-    between(word, 0, 8) | between(word, 14, 31) != 0
+    // Most words have no control character at all.
+    ((word & !TOPS) + ONES * (0x80 - b' ' as u64)) & TOPS != TOPS
+        && between(word, 0, 8) | between(word, 14, 31) != 0
 }
 
 /// Whether all bytes of a word are printable ASCII, tabs or line ends.
@@ -203,8 +205,14 @@ pub const fn wakes(previous: u64, word: u64, next: u64) -> Wake {
     }
     let (returns, next_returns) = (between(word, b'\r', b'\r'), between(next, b'\r', b'\r'));
     if returns | next_returns != 0 {
-        // A chunk boundary behind a digit, or behind a separator behind one.
-        let digit = returns >> 8 | next_returns << 56 | returns >> 16 | next_returns << 48;
+        // A chunk boundary behind a digit, or behind a separator behind one; a soft line break behind
+        // either, which has a byte more.
+        let digit = returns >> 8
+            | next_returns << 56
+            | returns >> 16
+            | next_returns << 48
+            | returns >> 24
+            | next_returns << 40;
         if found & digit != 0 {
             return Wake::All;
         }

@@ -6,7 +6,7 @@ use core::ffi::{c_long, c_void};
 use aya_ebpf::helpers::generated::bpf_loop;
 use monitor_ebpf::{
     CHUNK_BYTES, TAIL_BYTES,
-    encoded::{ENCODED_WORDS, encoded, has_letters},
+    encoded::{ENCODED_WORDS, encoded, has_letters, stands_long},
     prefilter::{
         BASE, FILL_WORD, LOOK_BACK_WORDS, TABLE_ALL, TABLE_LONG, TABLE_WIDE, Table, Wake, dense,
         digits, run_is_long, stirs, strange, wakes,
@@ -116,24 +116,31 @@ unsafe extern "C" fn scan_words(index: u32, context: *mut c_void) -> c_long {
                 (&raw const work.scan.quiet).read_volatile(),
             )
         };
-        if state == BASE as u32 && !stirs(word) && !dense(word) {
+        let (stir, thick) = (stirs(word), dense(word));
+        if state == BASE as u32 && !stir && !thick {
             if quiet < LOOK_BACK_WORDS as u32 {
                 work.scan.quiet = quiet + 1;
             }
             continue;
         }
         if work.scan.encoded == 0 {
-            if strange(word) {
-                work.scan.encoded = 1;
-            } else if dense(word) {
-                work.scan.encoded = encoded_up_to(slot, at + 1);
+            if !thick {
+                work.scan.encoded = strange(word) as u32;
+            } else {
+                let previous = if at == 0 { FILL_WORD } else { word_at(work, at - 1) };
+                // Behind the end is what an earlier send left: at worst it is looked at for nothing.
+                if stands_long(previous, word, word_at(work, at + 1)) {
+                    work.scan.encoded = encoded_up_to(slot, at + 1);
+                }
             }
         }
-        if state == BASE as u32 {
-            rouse(slot, at);
-        } else {
+        if state != BASE as u32 {
             work.scan.state = advance(word, state);
             work.scan.quiet = 0;
+        } else if stir || table.flags & TABLE_WIDE != 0 {
+            rouse(slot, at);
+        } else if quiet < LOOK_BACK_WORDS as u32 {
+            work.scan.quiet = quiet + 1;
         }
         if work.scan.state >= table.hit as u32 {
             return 1;
@@ -181,9 +188,7 @@ extern "C" fn rouse(slot: u32, at: u32) -> u32 {
     let previous = if at == 0 { FILL_WORD } else { word_at(work, at - 1) };
     // What follows in the next send may go on with any digit.
     let wide = table.flags & TABLE_WIDE != 0;
-    let asked = if !stirs(word) {
-        if wide { Wake::All as u32 } else { Wake::No as u32 }
-    } else if wide || at + 1 >= work.scan.end {
+    let asked = if wide || at + 1 >= work.scan.end {
         Wake::All as u32
     } else {
         // Behind the end is what an earlier send left: at worst the automaton walks for nothing.

@@ -12,7 +12,7 @@ mod tests;
 
 use monitor_ebpf::{
     TABLE_ENTRIES, TAIL_BYTES,
-    encoded::{ENCODED_WORDS, encoded, has_letters},
+    encoded::{ENCODED_WORDS, encoded, has_letters, stands_long},
     prefilter::{
         BASE, FILL, FILL_WORD, LOOK_BACK_WORDS, TABLE_ALL, TABLE_LONG, TABLE_WIDE, Table, Wake,
         dense, digits, run_is_long, stirs, strange, wakes,
@@ -182,8 +182,10 @@ impl Prefilter {
         let words = scan.words;
         let (word, end) = (words.at(at), words.0.len().min(at + 8));
         let whole = end == at + 8;
-        scan.encoded |=
-            strange(word) || (whole && dense(word) && words.encoded(at + 8, self.flags));
+        let before = at.checked_sub(8).map_or(FILL_WORD, |before| words.at(before));
+        let is_long = || stands_long(before, word, words.at(at + 8));
+        scan.encoded |= strange(word)
+            || (whole && dense(word) && is_long() && words.encoded(at + 8, self.flags));
         if scan.state == BASE {
             let back = match self.wake(words, at, word, whole) {
                 Wake::No => {
