@@ -122,8 +122,13 @@ const fn letters(word: u64) -> u64 {
 /// neighbours in a stretch that is long enough to be worth a look.
 #[inline(always)]
 pub const fn stands_long(previous: u64, word: u64, next: u64) -> bool {
-    // Of the neighbours, which need not be looked at closely yet, only what is behind `*`.
-    letters(word) == TOPS && long_run(bits(behind(previous)) | 0xff00 | bits(behind(next)) << 16)
+    // Seven letters are missing: on one side stand four. Of the neighbours, which need not be looked at
+    // closely yet, only what is behind `*`.
+    let (left, right) = (behind(previous), behind(next));
+    const FOUR: u64 = TOPS & 0xffff_ffff;
+    (left >> 32 == FOUR || right & FOUR == FOUR)
+        && letters(word) == TOPS
+        && long_run(bits(left) | 0xff00 | bits(right) << 16)
 }
 
 /// The top bit of each byte that is ASCII and not before `+`.

@@ -82,14 +82,16 @@ const fn other_than(low: u64, byte: u8) -> u64 {
     (low ^ (ONES * byte as u64)) + ONES * 0x7f
 }
 
-/// Whether a word of eight bytes holds `@`, `%`, `&`, `\\` or `+`.
+/// Of each byte the top bit clear where it is `@`, `%`, `\\` or `+`, for words without top bits.
+#[inline(always)]
+const fn unmarked(low: u64) -> u64 {
+    other_than(low, b'@') & other_than(low, b'%') & other_than(low, b'\\') & other_than(low, b'+')
+}
+
+/// Whether a word of eight bytes holds `@`, `%`, `\\` or `+`.
 #[inline(always)]
 const fn marks(word: u64) -> bool {
-    let low = word & !TOPS;
-    let others = other_than(low, b'@') & other_than(low, b'\\') & other_than(low, b'+');
-    // '%' and '&' are neighbours.
-    let pair = (low + ONES * (0x80 - b'%' as u64)) & !(low + ONES * (0x7f - b'&' as u64));
-    (!others | pair) & !word & TOPS != 0
+    !unmarked(word & !TOPS) & !word & TOPS != 0
 }
 
 /// Whether a word holds a byte that can move the automaton out of [`BASE`] to where it matters: a
@@ -99,10 +101,8 @@ const fn marks(word: u64) -> bool {
 pub const fn stirs(word: u64) -> bool {
     let low = word & !TOPS;
     let digit = (low + ONES * (0x80 - b'0' as u64)) & !(low + ONES * (0x7f - b'9' as u64));
-    let pair = (low + ONES * (0x80 - b'%' as u64)) & !(low + ONES * (0x7f - b'&' as u64));
-    let control = low + ONES * (0x80 - b'\t' as u64);
-    let others = other_than(low, b'@') & other_than(low, b'\\') & other_than(low, b'+') & control;
-    (digit | pair | !others | word) & TOPS != 0
+    let others = unmarked(low) & (low + ONES * (0x80 - b'\t' as u64));
+    (digit | !others | word) & TOPS != 0
 }
 
 /// Whether a word may lie within a run of base64 or hexadecimal: no byte before `+`, none that is
@@ -220,8 +220,11 @@ pub const fn wakes(previous: u64, word: u64, next: u64) -> Wake {
     let pair = found & before(found, digits(previous), 1);
     if pair != 0 {
         let lead = before(word, previous, 2);
-        let begins =
-            between(lead, b'A', b'Z') | between(lead, b'\n', b'\n') | between(lead, b'=', b'=');
+        let begins = between(lead, b'A', b'Z')
+            | between(lead, b'\n', b'\n')
+            | between(lead, b'=', b'=')
+            | between(lead, b'#', b'#')
+            | between(lead, b'x', b'x');
         if pair & begins != 0 {
             return Wake::All;
         }
@@ -252,7 +255,7 @@ mod tests {
     fn exactly_the_stirring_bytes_stir_at_every_place() {
         for byte in 0..=255u8 {
             let expected = byte.is_ascii_digit()
-                || b"@%&\\+".contains(&byte)
+                || b"@%\\+".contains(&byte)
                 || byte < b'\t'
                 || !byte.is_ascii();
             for place in 0..8 {

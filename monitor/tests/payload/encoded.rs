@@ -69,6 +69,12 @@ fn utf16(bytes: &[u8], write: impl Fn(u16) -> [u8; 2]) -> Vec<u8> {
 }
 
 impl Encoding {
+    /// Whether the prefilter knows it by what it makes of ASCII.
+    pub fn has_rhythm(self) -> bool {
+        use Encoding::{Base64, Base64Mime, Base64Url, Hex, HexCapitals};
+        matches!(self, Base64 | Base64Url | Base64Mime | Hex | HexCapitals)
+    }
+
     /// The text so encoded. `value` is the value alone, for what only takes numbers.
     pub fn write(self, text: &[u8], value: &[u8]) -> Vec<u8> {
         let digits = value.iter().filter(|byte| byte.is_ascii_digit());
