@@ -61,26 +61,6 @@ impl Shape {
             Shape::Card => &[CARD],
             Shape::Ssn => &[r"[0-9]{3}[ \-.+][0-9]{2}[ \-.+][0-9]{4}"],
             Shape::Email => &["@"],
-            Shape::Phone => "phone",
-            Shape::Iban => "iban",
-            Shape::Digits => "digits",
-            Shape::Mixed => "mixed",
-            Shape::Secret => "secret",
-            Shape::All => "all",
-        }
-    }
-
-    /// Whether words must wake the automaton by less than the five narrow shapes take.
-    pub(super) fn is_wide(self) -> bool {
-        matches!(self, Shape::Digits | Shape::Mixed | Shape::Secret)
-    }
-
-    fn patterns(self) -> &'static [&'static str] {
-        match self {
-            Shape::Card => &[CARD],
-            Shape::Ssn => &[r"[0-9]{3}[ \-.+][0-9]{2}[ \-.+][0-9]{4}"],
-            // `&commat;` is six letters with a `c` before five.
-            Shape::Email => &["@", "&c[a-z]{5};"],
             Shape::Phone => &[
                 r"\+(?:[(]?[1-9][0-9() .\-]{6}|(?:[(]?[1-9][0-9() .\-]{0,5})?SEP)",
                 // Its plus escaped.
