@@ -8,7 +8,7 @@
 //! a hundred thousand has it. What is binary inside has no rhythm, so a longer stretch also counts
 //! where it has capitals, small letters and digits together.
 
-use crate::prefilter::{ONES, TOPS, between, bits};
+use crate::prefilter::{ONES, TOPS, between, bits, dense};
 
 /// Words that are looked at together.
 pub const ENCODED_WORDS: usize = 4;
@@ -18,8 +18,9 @@ pub const ENCODED_WORDS: usize = 4;
 const RHYTHM_LETTERS_MIN: u64 = 14;
 /// Digits of hexadecimal in a rhythm: the same eleven bytes.
 const RHYTHM_HEX_MIN: u64 = 22;
-/// Letters of the shortest stretch: so many always have a whole word among them.
-const STRETCH_LETTERS_MIN: u64 = 15;
+/// Letters of the shortest stretch, but for two that may be escaped (`=`, `+`): so many always have two
+/// whole words among them.
+const STRETCH_LETTERS_MIN: u64 = 22;
 /// Letters of what has no rhythm: base64 of something compressed is hardly shorter.
 const MIXED_LETTERS_MIN: u64 = 24;
 /// Letters of what counts where identifiers and keys are looked for: India's GSTIN.
@@ -118,43 +119,39 @@ const fn letters(word: u64) -> u64 {
         | between(word, b'_', b'_')
 }
 
-/// Whether a word that is [`dense`](crate::prefilter::dense) is letters alone and stands with its
-/// neighbours in a stretch that is long enough to be worth a look.
+/// Whether the word at an index is one of those that are looked at for a stretch: every other is in
+/// any that counts, unless `long` ones, which are shorter, are looked for too.
 #[inline(always)]
-pub const fn stands_long(previous: u64, word: u64, next: u64) -> bool {
-    // Seven letters are missing: on one side stand four. Of the neighbours, which need not be looked at
-    // closely yet, only what is behind `*`.
-    let (left, right) = (behind(previous), behind(next));
-    const FOUR: u64 = TOPS & 0xffff_ffff;
-    (left >> 32 == FOUR || right & FOUR == FOUR)
+pub const fn is_asked(index: u32, long: bool) -> bool {
+    long || index.is_multiple_of(2)
+}
+
+/// Whether a word that is asked may be within a stretch: it is letters alone, and so is one beside it
+/// where no `long` ones are looked for.
+#[inline(always)]
+pub const fn stands_long(previous: u64, word: u64, next: u64, long: bool) -> bool {
+    dense(word)
+        && (long || dense(previous) || dense(next))
         && letters(word) == TOPS
-        && long_run(bits(left) | 0xff00 | bits(right) << 16)
-}
-
-/// The top bit of each byte that is ASCII and not before `+`.
-#[inline(always)]
-const fn behind(word: u64) -> u64 {
-    ((word & !TOPS) + ONES * (0x80 - b'+' as u64)) & !word & TOPS
-}
-
-/// Whether as many bits in a row are set as a stretch has letters.
-#[inline(always)]
-const fn long_run(mask: u64) -> bool {
-    let mut run = mask & (mask >> 1);
-    run &= run >> 2;
-    run &= run >> 4;
-    run & (run >> (STRETCH_LETTERS_MIN - 8)) != 0
+        && (long || letters(previous) == TOPS || letters(next) == TOPS)
 }
 
 /// Whether four neighbouring words have so long a stretch of letters that [`encoded`] is worth it.
 #[inline(always)]
-pub const fn has_letters(words: [u64; ENCODED_WORDS]) -> bool {
+pub const fn has_letters(words: [u64; ENCODED_WORDS], long: bool) -> bool {
     let (mut mask, mut at) = (0, 0);
     while at < ENCODED_WORDS {
         mask |= bits(letters(words[at])) << (8 * at);
         at += 1;
     }
-    long_run(mask)
+    let mut run = mask & (mask >> 1);
+    run &= run >> 2;
+    run &= run >> 4;
+    if long {
+        return run & (run >> (LONG_LETTERS_MIN - 8)) != 0;
+    }
+    run &= run >> 8;
+    run & (run >> (STRETCH_LETTERS_MIN - 16)) != 0
 }
 
 /// Moves the lanes over one byte.

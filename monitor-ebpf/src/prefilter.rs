@@ -220,11 +220,12 @@ pub const fn wakes(previous: u64, word: u64, next: u64) -> Wake {
     let pair = found & before(found, digits(previous), 1);
     if pair != 0 {
         let lead = before(word, previous, 2);
-        let begins = between(lead, b'A', b'Z')
-            | between(lead, b'\n', b'\n')
-            | between(lead, b'=', b'=')
-            | between(lead, b'#', b'#')
-            | between(lead, b'x', b'x');
+        let low = lead & !TOPS;
+        let others = other_than(low, b'\n')
+            & other_than(low, b'=')
+            & other_than(low, b'#')
+            & other_than(low, b'x');
+        let begins = between(lead, b'A', b'Z') | (!others & !lead & TOPS);
         if pair & begins != 0 {
             return Wake::All;
         }

@@ -6,7 +6,7 @@ use core::ffi::{c_long, c_void};
 use aya_ebpf::helpers::generated::bpf_loop;
 use monitor_ebpf::{
     CHUNK_BYTES, TAIL_BYTES,
-    encoded::{ENCODED_WORDS, encoded, has_letters, stands_long},
+    encoded::{ENCODED_WORDS, encoded, has_letters, is_asked, stands_long},
     prefilter::{
         BASE, FILL_WORD, LOOK_BACK_WORDS, TABLE_ALL, TABLE_LONG, TABLE_WIDE, Table, Wake, dense,
         digits, run_is_long, stirs, strange, wakes,
@@ -67,7 +67,7 @@ pub extern "C" fn scan_text(slot: u32, first: u32, filled: u32, state: u32) -> u
         }
         let text = (TAIL_BYTES / 8) as u32;
         if first == text && dense(word_at(work, text - 1)) {
-            work.scan.encoded = encoded_up_to(slot, text);
+            work.scan.encoded = encoded_up_to(work, table, text);
         }
     }
     // SAFETY: the callback takes what it is given here, a slot on this stack.
@@ -102,59 +102,82 @@ unsafe extern "C" fn scan_words(index: u32, context: *mut c_void) -> c_long {
     let slot = unsafe { *context.cast::<u32>() };
     let (Some(work), Some(table)) = (work(slot), table()) else { return 1 };
     let first = work.scan.first + index * WORDS_PER_CALL;
-    for step in 0..WORDS_PER_CALL {
-        let at = first + step;
-        if at >= work.scan.end || at >= WORDS {
+    let long = table.flags & TABLE_LONG != 0;
+    let mut step = 0;
+    while step < WORDS_PER_CALL {
+        // Two a turn: only every other is looked at for a stretch of letters.
+        if pass(slot, work, table, first + step, true, long) != 0
+            || pass(slot, work, table, first + step + 1, false, long) != 0
+        {
             return 1;
         }
-        let word = word_at(work, at);
-        // SAFETY: a field of the work area, volatile so that the compiler does not keep what the
-        // verifier should not know.
-        let (state, quiet) = unsafe {
-            (
-                (&raw const work.scan.state).read_volatile(),
-                (&raw const work.scan.quiet).read_volatile(),
-            )
-        };
-        let (stir, thick) = (stirs(word), dense(word));
-        if state == BASE as u32 && !stir && !thick {
-            if quiet < LOOK_BACK_WORDS as u32 {
-                work.scan.quiet = quiet + 1;
-            }
-            continue;
-        }
-        if work.scan.encoded == 0 {
-            if !thick {
-                work.scan.encoded = strange(word) as u32;
-            } else {
-                let previous = if at == 0 { FILL_WORD } else { word_at(work, at - 1) };
-                // Behind the end is what an earlier send left: at worst it is looked at for nothing.
-                if stands_long(previous, word, word_at(work, at + 1)) {
-                    work.scan.encoded = encoded_up_to(slot, at + 1);
-                }
-            }
-        }
-        if state != BASE as u32 {
-            work.scan.state = advance(word, state);
-            work.scan.quiet = 0;
-        } else if stir || table.flags & TABLE_WIDE != 0 {
-            rouse(slot, at);
-        } else if quiet < LOOK_BACK_WORDS as u32 {
-            work.scan.quiet = quiet + 1;
-        }
-        if work.scan.state >= table.hit as u32 {
-            return 1;
-        }
+        step += 2;
     }
     0
 }
 
-/// Whether the words up to `last`, that one included, hold a stretch of something encoded. Global for
-/// the verifier, as [`scan_text`] is.
+/// Passes over a word, or looks at it; whether the scan has come to its end.
+#[inline(always)]
+fn pass(slot: u32, work: &mut Work, table: &Table, at: u32, even: bool, long: bool) -> c_long {
+    if at >= work.scan.end || at >= WORDS {
+        return 1;
+    }
+    let word = word_at(work, at);
+    // SAFETY: fields of the work area, volatile so that the compiler does not keep what the verifier
+    // should not know.
+    let (state, quiet) = unsafe {
+        ((&raw const work.scan.state).read_volatile(), (&raw const work.scan.quiet).read_volatile())
+    };
+    let rests = state == BASE as u32;
+    let stir = rests && stirs(word);
+    if rests && !long && !stir {
+        let stretch =
+            even && dense(word) && (dense(word_before(work, at)) || dense(word_at(work, at + 1)));
+        if !stretch {
+            if quiet < LOOK_BACK_WORDS as u32 {
+                work.scan.quiet = quiet + 1;
+            }
+            return 0;
+        }
+    }
+    look(slot, at, state, stir as u32);
+    (work.scan.state >= table.hit as u32) as c_long
+}
+
+/// Looks at a whole word that is not passed over. Global for the verifier, as [`scan_text`] is; and all
+/// of it is one function, because calls go eight deep at most.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn encoded_up_to(slot: u32, last: u32) -> u32 {
+extern "C" fn look(slot: u32, at: u32, state: u32, stir: u32) -> u32 {
     let (Some(work), Some(table)) = (work(slot), table()) else { return 0 };
+    let word = word_at(work, at);
+    let (wide, long) = (table.flags & TABLE_WIDE != 0, table.flags & TABLE_LONG != 0);
+    let previous = word_before(work, at);
+    if work.scan.encoded == 0 {
+        if strange(word) {
+            work.scan.encoded = 1;
+        } else if is_asked(at, long) && dense(word) {
+            // Behind the end is what an earlier send left: it must not count.
+            let next = word_until_end(work, at + 1);
+            if stands_long(previous, word, next, long) {
+                work.scan.encoded = encoded_up_to(work, table, at + 1);
+            }
+        }
+    }
+    if state != BASE as u32 {
+        work.scan.state = advance(word, state);
+        work.scan.quiet = 0;
+    } else if stir != 0 || (long && dense(word)) {
+        rouse(work, wide, at, previous, word);
+    } else if work.scan.quiet < LOOK_BACK_WORDS as u32 {
+        work.scan.quiet += 1;
+    }
+    0
+}
+
+/// Whether the words up to `last`, that one included, hold a stretch of something encoded.
+#[inline(always)]
+fn encoded_up_to(work: &Work, table: &Table, last: u32) -> u32 {
     let mut words = [FILL_WORD; ENCODED_WORDS];
     let mut index = 0;
     while index < ENCODED_WORDS {
@@ -164,11 +187,11 @@ extern "C" fn encoded_up_to(slot: u32, last: u32) -> u32 {
         }
         index += 1;
     }
-    if !has_letters(words) {
+    let long = table.flags & TABLE_LONG != 0;
+    if !has_letters(words, long) {
         return 0;
     }
-    let long = (table.flags & TABLE_LONG) as u32;
-    encoded_words(words[0], words[1], words[2], words[3], long)
+    encoded_words(words[0], words[1], words[2], words[3], long as u32)
 }
 
 /// [`encoded`]. Global, likewise.
@@ -178,16 +201,11 @@ extern "C" fn encoded_words(first: u64, second: u64, third: u64, last: u64, long
     encoded([first, second, third, last], long != 0) as u32
 }
 
-/// Wakes the automaton, which rests, where a word asks for that. Global, likewise.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn rouse(slot: u32, at: u32) -> u32 {
-    let (Some(work), Some(table)) = (work(slot), table()) else { return 0 };
-    let quiet = work.scan.quiet;
-    let word = word_at(work, at);
-    let previous = if at == 0 { FILL_WORD } else { word_at(work, at - 1) };
+/// Wakes the automaton, which rests, where a word asks for that.
+#[inline(always)]
+fn rouse(work: &mut Work, wide: bool, at: u32, previous: u64, word: u64) {
     // What follows in the next send may go on with any digit.
-    let wide = table.flags & TABLE_WIDE != 0;
+    let quiet = work.scan.quiet;
     let asked = if wide || at + 1 >= work.scan.end {
         Wake::All as u32
     } else {
@@ -201,7 +219,6 @@ extern "C" fn rouse(slot: u32, at: u32) -> u32 {
     } else if quiet < LOOK_BACK_WORDS as u32 {
         work.scan.quiet = quiet + 1;
     }
-    0
 }
 
 /// [`wakes`] and [`run_is_long`]. Global, likewise.
@@ -241,6 +258,12 @@ fn word_at(work: &Work, index: u32) -> u64 {
     // SAFETY: the mask keeps `index` within tail and text, which lie one behind the other, aligned
     // to 8 (asserted below).
     unsafe { *work.tail.as_ptr().cast::<u64>().add(index as usize) }
+}
+
+/// The word before one of tail and text.
+#[inline(always)]
+fn word_before(work: &Work, index: u32) -> u64 {
+    if index == 0 { FILL_WORD } else { word_at(work, index - 1) }
 }
 
 /// A word of tail and text, filled up from their end on.

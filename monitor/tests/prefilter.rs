@@ -206,9 +206,9 @@ fn what_was_once_missed_is_let_through() {
 /// Whatever is encoded is let through where it stands, cut as it may be: all of it, or all but what
 /// came before the last 256 bytes that the kernel keeps.
 fn hold_encoded(case: &Encoded) -> Result<(), TestCaseError> {
-    // Not all that people write for a number is found, and what is not ASCII breaks the rhythm.
+    // Not all that people write for a number is found, and what is not ASCII or short has no rhythm.
     if !PREFILTER.passes(case.text.as_bytes())
-        || (case.encoding.has_rhythm() && !case.text.is_ascii())
+        || (case.encoding.has_rhythm() && (!case.text.is_ascii() || case.written.len() < 24))
     {
         return Ok(());
     }

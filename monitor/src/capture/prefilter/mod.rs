@@ -12,7 +12,7 @@ mod tests;
 
 use monitor_ebpf::{
     TABLE_ENTRIES, TAIL_BYTES,
-    encoded::{ENCODED_WORDS, encoded, has_letters, stands_long},
+    encoded::{ENCODED_WORDS, encoded, has_letters, is_asked, stands_long},
     prefilter::{
         BASE, FILL, FILL_WORD, LOOK_BACK_WORDS, TABLE_ALL, TABLE_LONG, TABLE_WIDE, Table, Wake,
         dense, digits, run_is_long, stirs, strange, wakes,
@@ -155,7 +155,7 @@ impl Prefilter {
         let words = Words([&tail[..], text].concat());
         let mut scan = Scan { words: &words, state, quiet: LOOK_BACK_WORDS, encoded: false };
         if dense(words.at(TAIL_BYTES - 8)) {
-            scan.encoded = words.encoded(TAIL_BYTES, self.flags);
+            scan.encoded = words.encoded(TAIL_BYTES, self.flags & TABLE_LONG != 0);
         }
         let Automaton { hit, opaque, end_class, .. } = self.automaton;
         let mut at = TAIL_BYTES;
@@ -183,9 +183,11 @@ impl Prefilter {
         let (word, end) = (words.at(at), words.0.len().min(at + 8));
         let whole = end == at + 8;
         let before = at.checked_sub(8).map_or(FILL_WORD, |before| words.at(before));
-        let is_long = || stands_long(before, word, words.at(at + 8));
-        scan.encoded |= strange(word)
-            || (whole && dense(word) && is_long() && words.encoded(at + 8, self.flags));
+        let long = self.flags & TABLE_LONG != 0;
+        let stretch = whole
+            && is_asked((at / 8) as u32, long)
+            && stands_long(before, word, words.at(at + 8), long);
+        scan.encoded |= strange(word) || (stretch && words.encoded(at + 8, long));
         if scan.state == BASE {
             let back = match self.wake(words, at, word, whole) {
                 Wake::No => {
@@ -208,7 +210,12 @@ impl Prefilter {
     fn wake(&self, words: &Words, at: usize, word: u64, whole: bool) -> Wake {
         let wide = self.flags & TABLE_WIDE != 0;
         if !stirs(word) {
-            return if wide && whole && dense(word) { Wake::All } else { Wake::No };
+            // Of narrow shapes none begins in a word without digits and marks.
+            return if self.flags & TABLE_LONG != 0 && whole && dense(word) {
+                Wake::All
+            } else {
+                Wake::No
+            };
         }
         // What follows in the next send may go on with any digit.
         if wide || at + 16 > words.0.len() {
@@ -240,10 +247,10 @@ impl Words {
     }
 
     /// Whether the words up to the one at a byte, that one included, are encoded.
-    fn encoded(&self, last: usize, flags: u16) -> bool {
+    fn encoded(&self, last: usize, long: bool) -> bool {
         let word = |index: usize| self.at(last - 8 * (ENCODED_WORDS - 1 - index));
         let words = std::array::from_fn(word);
-        has_letters(words) && encoded(words, flags & TABLE_LONG != 0)
+        has_letters(words, long) && encoded(words, long)
     }
 }
 

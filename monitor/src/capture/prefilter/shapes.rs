@@ -110,7 +110,7 @@ const ALWAYS: &[&str] = &[
     "[0-9]=[0-9A-Fa-f]{2}[0-9=]",
     // A soft line break of quoted-printable (RFC 2045, 6.7), and a boundary of chunked transfer
     // (RFC 9112, 7.1), where any of these may be cut in two.
-    r"[0-9A-Z+ .\-]=\r?\n[0-9A-Z+ .\-]",
+    r"[0-9A-Z+ .\-\x80-\xBF]=\r?\n[0-9A-Z+ .\-\xC2\xE2]",
     r"[0-9A-Za-f+%\\(). \-u\xC2\xA0\xE2\x80-\xBF]\r\n[0-9A-Fa-f]{1,8}[;\r]",
 ];
 

@@ -144,11 +144,11 @@ fn check_verdict(text: &[u8], expected: Verdict) {
 #[test]
 fn stretches_that_are_encoded_are_told() {
     for text in [
-        "MjE5LTA5LTk5OTk=",
-        "Ym9iQGV4YW1wbGUub3Jn",
+        "c3NuOiAyMTktMDktOTk5OQ==",
+        "IGJvYkBleGFtcGxlLm9yZyA=",
         "NDExMTExMTExMTExMTExMQ==",
         "IjQxMTExMTExMTExMTExMTEi",
-        "3231392d30392d39393939",
+        "3231392d30392d3939393920",
         "626f62406578616d706c652e6f7267",
         "626F62406578616D706C652E6F7267",
         "H4sIAAAAAAAAAzM0NDQ0NDQ0NDQ0NDQ0BAAAAP//",
