@@ -8,10 +8,10 @@
 //! a hundred thousand has it. What is binary inside has no rhythm, so a longer stretch also counts
 //! where it has capitals, small letters and digits together.
 
-use crate::prefilter::{ONES, TOPS, between, bits, dense};
+use crate::prefilter::{ONES, between, bits, dense};
 
-/// Words that are looked at together.
-pub const ENCODED_WORDS: usize = 4;
+/// Words that are looked at together: the one that is asked, and two on each side.
+pub const ENCODED_WORDS: usize = 5;
 
 /// Letters of base64 in a rhythm: nine digits with two dashes are eleven bytes, and fifteen letters.
 /// At the ends of a stretch one of them may be shared with a byte that is not ASCII.
@@ -126,17 +126,14 @@ pub const fn is_asked(index: u32, long: bool) -> bool {
     long || index.is_multiple_of(2)
 }
 
-/// Whether a word that is asked may be within a stretch: it is letters alone, and so is one beside it
-/// where no `long` ones are looked for.
+/// Whether a word that is asked may be within a stretch: it has no blank or quote mark, and so has one
+/// beside it where no `long` ones, which are shorter, are looked for.
 #[inline(always)]
-pub const fn stands_long(previous: u64, word: u64, next: u64, long: bool) -> bool {
-    dense(word)
-        && (long || dense(previous) || dense(next))
-        && letters(word) == TOPS
-        && (long || letters(previous) == TOPS || letters(next) == TOPS)
+pub const fn may_stretch(previous: u64, word: u64, next: u64, long: bool) -> bool {
+    dense(word) && (long || dense(previous) || dense(next))
 }
 
-/// Whether four neighbouring words have so long a stretch of letters that [`encoded`] is worth it.
+/// Whether neighbouring words have so long a stretch of letters that [`encoded`] is worth it.
 #[inline(always)]
 pub const fn has_letters(words: [u64; ENCODED_WORDS], long: bool) -> bool {
     let (mut mask, mut at) = (0, 0);
@@ -180,7 +177,7 @@ const fn reached(lanes: Lanes, long: bool) -> bool {
         || (long && letters >= LONG_LETTERS_MIN && seen > SEEN_DIGIT)
 }
 
-/// Whether four neighbouring words hold a stretch of base64 or hexadecimal, or where that is asked a
+/// Whether neighbouring words hold a stretch of base64 or hexadecimal, or where that is asked a
 /// `long` one of letters and digits.
 #[inline(always)]
 pub fn encoded(words: [u64; ENCODED_WORDS], long: bool) -> bool {
