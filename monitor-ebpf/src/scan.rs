@@ -6,7 +6,7 @@ use core::ffi::{c_long, c_void};
 use aya_ebpf::helpers::generated::bpf_loop;
 use monitor_ebpf::{
     CHUNK_BYTES, TAIL_BYTES,
-    encoded::{ENCODED_WORDS, encoded, has_letters, is_asked, stands_long},
+    encoded::{ENCODED_WORDS, encoded, has_letters, is_asked, may_stretch},
     prefilter::{
         BASE, FILL_WORD, LOOK_BACK_WORDS, TABLE_ALL, TABLE_LONG, TABLE_WIDE, Table, Wake, dense,
         digits, run_is_long, stirs, strange, wakes,
@@ -67,7 +67,8 @@ pub extern "C" fn scan_text(slot: u32, first: u32, filled: u32, state: u32) -> u
         }
         let text = (TAIL_BYTES / 8) as u32;
         if first == text && dense(word_at(work, text - 1)) {
-            work.scan.encoded = encoded_up_to(work, table, text);
+            let long = table.flags & TABLE_LONG != 0;
+            work.scan.encoded = encoded_around(slot, text - 1, long as u32);
         }
     }
     // SAFETY: the callback takes what it is given here, a slot on this stack.
@@ -132,7 +133,7 @@ fn pass(slot: u32, work: &mut Work, table: &Table, at: u32, even: bool, long: bo
     let stir = rests && stirs(word);
     if rests && !long && !stir {
         let stretch =
-            even && dense(word) && (dense(word_before(work, at)) || dense(word_at(work, at + 1)));
+            even && may_stretch(word_before(work, at), word, word_at(work, at + 1), false);
         if !stretch {
             if quiet < LOOK_BACK_WORDS as u32 {
                 work.scan.quiet = quiet + 1;
@@ -154,14 +155,12 @@ extern "C" fn look(slot: u32, at: u32, state: u32, stir: u32) -> u32 {
     let (wide, long) = (table.flags & TABLE_WIDE != 0, table.flags & TABLE_LONG != 0);
     let previous = word_before(work, at);
     if work.scan.encoded == 0 {
-        if strange(word) {
-            work.scan.encoded = 1;
-        } else if is_asked(at, long) && dense(word) {
-            // Behind the end is what an earlier send left: it must not count.
-            let next = word_until_end(work, at + 1);
-            if stands_long(previous, word, next, long) {
-                work.scan.encoded = encoded_up_to(work, table, at + 1);
-            }
+        // Behind the end is what an earlier send left: at worst it is looked at for nothing.
+        let next = word_at(work, at + 1);
+        if is_asked(at, long) && may_stretch(previous, word, next, long) {
+            work.scan.encoded = encoded_around(slot, at, long as u32);
+        } else {
+            work.scan.encoded = strange(word) as u32;
         }
     }
     if state != BASE as u32 {
@@ -175,30 +174,20 @@ extern "C" fn look(slot: u32, at: u32, state: u32, stir: u32) -> u32 {
     0
 }
 
-/// Whether the words up to `last`, that one included, hold a stretch of something encoded.
-#[inline(always)]
-fn encoded_up_to(work: &Work, table: &Table, last: u32) -> u32 {
+/// Whether the words around one hold a stretch of something encoded. Global, likewise.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn encoded_around(slot: u32, at: u32, long: u32) -> u32 {
+    let Some(work) = work(slot) else { return 0 };
+    let first = at.wrapping_sub(ENCODED_WORDS as u32 / 2);
     let mut words = [FILL_WORD; ENCODED_WORDS];
     let mut index = 0;
     while index < ENCODED_WORDS {
-        let before = (ENCODED_WORDS - 1 - index) as u32;
-        if last >= before {
-            words[index] = word_until_end(work, last - before);
-        }
+        // Before the first word there is none: its index is beyond the end.
+        words[index] = word_until_end(work, first.wrapping_add(index as u32));
         index += 1;
     }
-    let long = table.flags & TABLE_LONG != 0;
-    if !has_letters(words, long) {
-        return 0;
-    }
-    encoded_words(words[0], words[1], words[2], words[3], long as u32)
-}
-
-/// [`encoded`]. Global, likewise.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn encoded_words(first: u64, second: u64, third: u64, last: u64, long: u32) -> u32 {
-    encoded([first, second, third, last], long != 0) as u32
+    (has_letters(words, long != 0) && encoded(words, long != 0)) as u32
 }
 
 /// Wakes the automaton, which rests, where a word asks for that.

@@ -12,7 +12,7 @@ mod tests;
 
 use monitor_ebpf::{
     TABLE_ENTRIES, TAIL_BYTES,
-    encoded::{ENCODED_WORDS, encoded, has_letters, is_asked, stands_long},
+    encoded::{ENCODED_WORDS, encoded, has_letters, is_asked, may_stretch},
     prefilter::{
         BASE, FILL, FILL_WORD, LOOK_BACK_WORDS, TABLE_ALL, TABLE_LONG, TABLE_WIDE, Table, Wake,
         dense, digits, run_is_long, stirs, strange, wakes,
@@ -155,7 +155,7 @@ impl Prefilter {
         let words = Words([&tail[..], text].concat());
         let mut scan = Scan { words: &words, state, quiet: LOOK_BACK_WORDS, encoded: false };
         if dense(words.at(TAIL_BYTES - 8)) {
-            scan.encoded = words.encoded(TAIL_BYTES, self.flags & TABLE_LONG != 0);
+            scan.encoded = words.encoded(TAIL_BYTES - 8, self.flags & TABLE_LONG != 0);
         }
         let Automaton { hit, opaque, end_class, .. } = self.automaton;
         let mut at = TAIL_BYTES;
@@ -186,8 +186,8 @@ impl Prefilter {
         let long = self.flags & TABLE_LONG != 0;
         let stretch = whole
             && is_asked((at / 8) as u32, long)
-            && stands_long(before, word, words.at(at + 8), long);
-        scan.encoded |= strange(word) || (stretch && words.encoded(at + 8, long));
+            && may_stretch(before, word, words.at(at + 8), long);
+        scan.encoded |= strange(word) || (stretch && words.encoded(at, long));
         if scan.state == BASE {
             let back = match self.wake(words, at, word, whole) {
                 Wake::No => {
@@ -246,9 +246,11 @@ impl Words {
         u64::from_le_bytes(padded)
     }
 
-    /// Whether the words up to the one at a byte, that one included, are encoded.
-    fn encoded(&self, last: usize, long: bool) -> bool {
-        let word = |index: usize| self.at(last - 8 * (ENCODED_WORDS - 1 - index));
+    /// Whether the words around the one at a byte are encoded.
+    fn encoded(&self, at: usize, long: bool) -> bool {
+        // Before the first word there is none.
+        let place = |index: usize| (at + 8 * index).checked_sub(8 * (ENCODED_WORDS / 2));
+        let word = |index: usize| place(index).map_or(FILL_WORD, |place| self.at(place));
         let words = std::array::from_fn(word);
         has_letters(words, long) && encoded(words, long)
     }
