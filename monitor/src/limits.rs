@@ -265,3 +265,9 @@ pub const HTTP2_STREAMS_MAX: usize = 32;
 pub const HTTP2_FRAME_BYTES_MAX: usize = 1 << 20;
 /// Bytes of the table of header fields of one direction; 4 KiB unless the other side asks for more.
 pub const HPACK_TABLE_BYTES_MAX: usize = 64 << 10;
+/// Opaque bytes (compressed, binary, base64) that the kernel hands over of one flow within a second.
+/// A form or a record fits; of a download its beginning.
+pub const OPAQUE_FLOW_BYTES_PER_S: u32 = 1 << 20;
+/// And of all flows of the host: the daemon undoes and searches some tens of megabytes a second, so
+/// this is a tenth of one core.
+pub const OPAQUE_HOST_BYTES_PER_S: u32 = 8 << 20;
