@@ -54,7 +54,7 @@ impl Pipeline {
         Pipeline {
             flows: Flows::default(),
             finder: Finder {
-                engine: Engine::new(&policy.entities()),
+                engine: policy.engine(),
                 key,
                 hits: Vec::new(),
                 spans: HashSet::new(),
@@ -95,7 +95,7 @@ impl Pipeline {
 
     /// Puts another policy in force; flows go on.
     pub fn replace_policy(&mut self, policy: Arc<Policy>) {
-        self.finder.engine = Engine::new(&policy.entities());
+        self.finder.engine = policy.engine();
         self.decider.replace(policy);
     }
 

@@ -39,7 +39,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use custom::{Custom, Dictionary, Matcher, VALIDATORS, validator};
+pub use custom::{Check, Custom, Dictionary, Matcher, VALIDATORS, WORDS_MAX, validator};
 pub use detector::{Detector, Find, Tier, Words};
 pub use evidence::Reasons;
 pub use explain::{Explained, Outcome};
