@@ -80,6 +80,22 @@ pub(super) fn begins_line(text: &[u8], (start, _): (usize, usize)) -> bool {
     blanks > 0 && byte_before(text, start - blanks, 1) == b'\n'
 }
 
+/// Bytes of the words before the last one of a sentence that may belong to a key.
+const PROSE_BYTES_MAX: usize = 48;
+
+/// Where the words begin that stand before the key at `start` in prose, a blank between each two.
+pub(super) fn words_before(text: &[u8], start: usize) -> usize {
+    let floor = start.saturating_sub(PROSE_BYTES_MAX);
+    let in_words = |b: u8| is_word_byte(b) || matches!(b, b' ' | b'-' | b'_' | b'\'');
+    let from = skip_back(text, start, floor, in_words);
+    // A word that the bound cuts is none.
+    if from == floor && from > 0 {
+        let rest = slice(text, from, start);
+        return from + rest.iter().position(|b| *b == b' ').unwrap_or(rest.len());
+    }
+    from
+}
+
 /// Bytes before a value in which the keys above it are looked for.
 const PATH_BYTES_MAX: usize = 1024;
 /// Keys above a value that are looked at.
@@ -90,6 +106,11 @@ const PATH_BRACKETS_MAX: usize = 64;
 /// The spans of the keys above the value at `start`, the nearest first: of JSON objects and arrays
 /// that are open there.
 pub(super) fn path_before(text: &[u8], start: usize) -> impl Iterator<Item = (usize, usize)> {
+    opens_before(text, start).filter_map(move |open| key_before(text, open))
+}
+
+/// The brackets that are open at `start`, the nearest first.
+pub(super) fn opens_before(text: &[u8], start: usize) -> impl Iterator<Item = usize> {
     let floor = start.saturating_sub(PATH_BYTES_MAX);
     let (mut at, mut closed, mut brackets) = (start, 0usize, 0);
     let next = move || {
@@ -107,7 +128,7 @@ pub(super) fn path_before(text: &[u8], start: usize) -> impl Iterator<Item = (us
         }
         None
     };
-    std::iter::from_fn(next).take(PATH_KEYS_MAX).filter_map(move |open| key_before(text, open))
+    std::iter::from_fn(next).take(PATH_KEYS_MAX)
 }
 
 /// The spans of the elements that are open around the one whose tag ends before `start`, the

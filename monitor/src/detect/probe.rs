@@ -6,8 +6,9 @@
 
 use super::columns::{self, Header};
 use super::evidence::{self, Candidate, Reasons};
+use super::index::{Ending, Keyed};
 use super::key;
-use super::lexicon::{Lexicon, Marks, is_word_byte, next_word};
+use super::lexicon::{Lexicon, Marks, hash, is_word_byte, next_word};
 use super::set::Set;
 use super::text::{Boundary, boundary, byte, byte_before, slice};
 use super::{DetectorId, Hit, Outcome};
@@ -24,10 +25,18 @@ const WORD_LETTERS_MIN: usize = 2;
 /// Words between the values of a list.
 const JOINING: [&[u8]; 2] = [b"and", b"or"];
 
+/// Keys that only repeat what the key above them names.
+pub(super) const UNNAMED: [&str; 6] = ["value", "val", "values", "text", "content", "raw"];
+
+/// Words of a term that ends a key.
+const TERM_WORDS_MAX: usize = 6;
+/// Bytes of a key, in prose with the words before it, of the key above it, and of what joins them.
+const JOINED_BYTES_MAX: usize = 177;
+
 /// Words of keys that say nothing of what is stored under them.
 #[rustfmt::skip]
-const GENERIC: [&str; 30] = [
-    "value", "val", "values", "number", "numbers", "no", "nr", "num", "id", "data", "text", "content",
+const GENERIC: &[&str] = &[
+    "value", "val", "values", "number", "numbers", "no", "nr", "num", "data", "text", "content",
     "field", "input", "answer", "is", "string", "code", "nummer", "numero", "número", "numéro",
     "wert", "valor", "valeur", "valore", "param", "arg", "raw", "item",
 ];
@@ -39,7 +48,10 @@ pub struct Probe<'t> {
     lexicon: &'t Lexicon,
     key: Option<(usize, Key)>,
     path: Option<(usize, Set)>,
+    /// What the keys above the values of an object or array name, by its bracket.
+    object: Option<(usize, Set)>,
     near: Near,
+    near_set: Option<((usize, usize), Set)>,
     alone: Option<bool>,
     sql: Option<bool>,
     table: &'t Table,
@@ -74,7 +86,11 @@ struct Key {
     span: Option<(usize, usize)>,
     named: Set,
     hostile: Set,
+    /// One of its words, whichever, speaks against them.
+    against: Set,
     doubtful: Set,
+    /// How it ends.
+    ending: Ending,
     /// It says nothing either way, to nobody, or is a word of prose: words near by count too.
     open: bool,
 }
@@ -105,6 +121,8 @@ impl<'t> Probe<'t> {
             lexicon,
             key: None,
             path: None,
+            object: None,
+            near_set: None,
             near,
             alone: None,
             sql: None,
@@ -133,7 +151,10 @@ impl<'t> Probe<'t> {
         let mut reasons = found.reasons;
         let mut score_db = found.worth_db;
         let mut at_most = found.at_most;
-        let verdict = self.verdict(index, start, end);
+        let verdict = match found.under_key {
+            true => Verdict::Named(Reasons::KEY, evidence::KEY_DB),
+            false => self.verdict(index, start, end),
+        };
         match verdict {
             Verdict::Hostile => return Err((score_db, reasons, Outcome::NamedOtherwise)),
             Verdict::Named(reason, db) => {
@@ -143,9 +164,12 @@ impl<'t> Probe<'t> {
             Verdict::Silent if !joined && self.is_alone(start, end) => {
                 reasons = reasons.and(Reasons::ALONE);
                 score_db += evidence::ALONE_DB;
-                if found.needs_context {
-                    at_most = Confidence::Low;
-                }
+                let most = match evidence::confidence(found.worth_db) {
+                    _ if found.needs_context => Confidence::Low,
+                    Some(Confidence::High) => Confidence::High,
+                    _ => Confidence::Medium,
+                };
+                at_most = at_most.min(most);
             }
             Verdict::Silent | Verdict::Doubtful if found.needs_context => {
                 return Err((score_db, reasons, Outcome::NeedsContext));
@@ -184,9 +208,81 @@ impl<'t> Probe<'t> {
         })
     }
 
-    /// The detectors that the key names that the value at `start` is stored under.
-    pub(super) fn named_by_key(&mut self, start: usize) -> Set {
-        self.key_at(start).says()
+    /// The detectors of which a term ends the key that the value at `start` is stored under, and no
+    /// word of that key speaks against it. The term may begin in the key above: `user`, `name`.
+    pub(super) fn named_by_end(&mut self, start: usize, keyed: &Keyed) -> Set {
+        let key = self.key_at(start);
+        if !keyed.may_end(key.ending) {
+            return Set::default();
+        }
+        let Some((outer, inner)) = self.named_key(start) else { return Set::default() };
+        let parts = [slice(self.text, outer.0, outer.1), b".", slice(self.text, inner.0, inner.1)];
+        let mut joined = [0u8; JOINED_BYTES_MAX];
+        let mut length = 0;
+        for (slot, byte) in joined.iter_mut().zip(parts.into_iter().flatten()) {
+            *slot = *byte;
+            length += 1;
+        }
+        let mut named = self.terms_at_end(slice(&joined, 0, length));
+        named.remove(&key.against);
+        named
+    }
+
+    /// The detectors of which a term ends the words of `key`, the number at its end apart.
+    fn terms_at_end(&self, key: &[u8]) -> Set {
+        let mut words = [(0usize, 0usize); TERM_WORDS_MAX];
+        let (mut at, mut count) = (0, 0);
+        while let Some(word) = next_word(key, at) {
+            at = word.1;
+            if count > 0 && slice(key, word.0, word.1).iter().all(u8::is_ascii_digit) {
+                continue;
+            }
+            words.rotate_left(1);
+            if let Some(last) = words.last_mut() {
+                *last = word;
+            }
+            count += 1;
+        }
+        let last = words.last().map_or(0, |word| word.1);
+        let mut named = Set::default();
+        for word in words.iter().rev().take(count) {
+            let mut marks = Marks::default();
+            if self.lexicon.look_up(key, *word, last, &mut marks) == Some(last) {
+                named.union(&marks.key);
+                named.union(&marks.near);
+            }
+        }
+        named
+    }
+
+    /// The span of the key of the value at `start`, in prose with the words before it: `full name` of `her full name: …`.
+    fn wide_key(&mut self, start: usize) -> Option<(usize, usize)> {
+        let span = self.key_at(start).span?;
+        let wide = if key::is_prose(self.text, span) {
+            key::words_before(self.text, span.0)
+        } else {
+            span.0
+        };
+        Some((wide, span.1))
+    }
+
+    /// The spans of the key above that key, empty where there is none, and of that key; of one that
+    /// says nothing (`value`), of those above it.
+    pub(super) fn named_key(&mut self, start: usize) -> Option<((usize, usize), (usize, usize))> {
+        let inner = self.wide_key(start)?;
+        let mut above = key::path_before(self.text, start);
+        let mut outer = above.next().unwrap_or((inner.0, inner.0));
+        // An array: its key is that of its values.
+        if outer == inner {
+            outer = above.next().unwrap_or((inner.0, inner.0));
+        }
+        let name = slice(self.text, inner.0, inner.1);
+        if outer.0 < outer.1
+            && UNNAMED.iter().any(|word| name.eq_ignore_ascii_case(word.as_bytes()))
+        {
+            return Some((above.next().unwrap_or((outer.0, outer.0)), outer));
+        }
+        Some((outer, inner))
     }
 
     /// Whether the key, the path or words near by name the detector, for detectors whose shape
@@ -198,6 +294,30 @@ impl<'t> Probe<'t> {
     /// Whether it is named, or there is nothing that could name it.
     pub(super) fn is_named_or_alone(&mut self, index: usize, start: usize, end: usize) -> bool {
         self.is_alone(start, end) || self.is_named(index, start, end)
+    }
+
+    /// Those of the `wanted` detectors that something around the value names.
+    pub(super) fn named(&mut self, start: usize, end: usize, wanted: &Set) -> Set {
+        let key = self.key_at(start);
+        let mut wanted = *wanted;
+        // Of most numbers the key says to all of them that they are a time, a size or a count.
+        wanted.remove(&key.hostile);
+        if wanted.is_empty() {
+            return wanted;
+        }
+        let mut named = key.named;
+        named.union(&self.path_at(start));
+        let mut in_column = false;
+        if key.span.is_none() {
+            let column = self.column_at(start);
+            named.union(&column.named);
+            in_column = column.span.is_some();
+        }
+        if !in_column && (key.span.is_none() || key.open) {
+            named.union(&self.near_at(start, end));
+        }
+        named.keep(&wanted);
+        named
     }
 
     fn verdict(&mut self, index: usize, start: usize, end: usize) -> Verdict {
@@ -225,7 +345,7 @@ impl<'t> Probe<'t> {
                 return if doubtful { Verdict::Doubtful } else { Verdict::Silent };
             }
         }
-        if (key.span.is_none() || key.open) && self.is_near(index, start, end) {
+        if (key.span.is_none() || key.open) && self.near_at(start, end).contains(index) {
             return Verdict::Named(Reasons::NEAR, evidence::NEAR_DB);
         }
         if key.doubtful.contains(index) { Verdict::Doubtful } else { Verdict::Silent }
@@ -281,14 +401,29 @@ impl<'t> Probe<'t> {
             Some(span) if key::begins_line(self.text, span) => {
                 key::outer_lines(self.text, span.0).for_each(&mut add);
             }
-            _ => key::path_before(self.text, start).for_each(&mut add),
+            _ => {
+                // Values of one object have the same keys above them.
+                let mut opens = key::opens_before(self.text, start);
+                let first = opens.next();
+                match (first, self.object) {
+                    (Some(first), Some((open, known))) if first == open => set = known,
+                    _ => {
+                        let keys = first.into_iter().chain(opens);
+                        keys.filter_map(|open| key::key_before(self.text, open)).for_each(&mut add);
+                        self.object = first.map(|first| (first, set));
+                    }
+                }
+            }
         }
         self.path = Some((start, set));
         set
     }
 
-    /// Whether a word near by names the detector.
-    fn is_near(&mut self, index: usize, start: usize, end: usize) -> bool {
+    /// The detectors that words near by name.
+    fn near_at(&mut self, start: usize, end: usize) -> Set {
+        if let Some((_, set)) = self.near_set.filter(|(span, _)| *span == (start, end)) {
+            return set;
+        }
         let mut from = start.saturating_sub(NEAR_BEFORE_BYTES);
         // A word that the window cuts is no word: `discard` is no `card`.
         while from > 0 && from < start && is_word_byte(byte_before(self.text, from, 1)) {
@@ -299,13 +434,18 @@ impl<'t> Probe<'t> {
             to -= 1;
         }
         self.near.read(self.text, self.lexicon, from, to);
-        self.near.words.iter().rev().take_while(|word| word.0 >= from).any(|(first, last, set)| {
-            *last <= to && (*last <= start || *first >= end) && set.contains(index)
-        })
+        let mut set = Set::default();
+        for (first, last, named) in self.near.words.iter().rev().take_while(|word| word.0 >= from) {
+            if *last <= to && (*last <= start || *first >= end) {
+                set.union(named);
+            }
+        }
+        self.near_set = Some(((start, end), set));
+        set
     }
 
     /// Whether the text holds nothing else: no other word.
-    fn is_alone(&mut self, start: usize, end: usize) -> bool {
+    pub(super) fn is_alone(&mut self, start: usize, end: usize) -> bool {
         if self.text.len() > ALONE_BYTES_MAX {
             return false;
         }
@@ -335,24 +475,30 @@ impl Key {
 fn read_key(text: &[u8], span: (usize, usize), lexicon: &Lexicon) -> Key {
     let mut all = Marks::default();
     let mut head = Marks::default();
-    let (mut at, mut open) = (span.0, true);
+    let (mut at, mut open, mut ending) = (span.0, true, Ending::default());
     while let Some((start, end)) = next_word(text, at).filter(|word| word.1 <= span.1) {
         head = Marks::default();
         lexicon.look_up(text, (start, end), span.1, &mut head);
         all.union(&head);
+        let word = slice(text, start, end);
+        if !word.iter().all(u8::is_ascii_digit) {
+            ending.push(hash(word));
+        }
         open &= is_generic(slice(text, start, end));
         at = end;
     }
     // The last word is what the thing is: a `card_timestamp` is a timestamp.
     let mut named = all.key;
     named.union(&all.near);
-    let mut hostile = all.hostile;
+    let (against, mut hostile) = (all.hostile, all.hostile);
     hostile.remove(&named);
     hostile.union(&head.hostile);
     Key {
         span: Some(span),
         named,
         hostile,
+        against,
+        ending,
         doubtful: all.doubtful,
         open: open || key::is_prose(text, span),
     }
@@ -374,7 +520,7 @@ fn has_word(text: &[u8]) -> bool {
 }
 
 fn is_generic(word: &[u8]) -> bool {
-    word.len() <= 2
+    (word.len() <= 2 && !word.eq_ignore_ascii_case(b"id"))
         || word.iter().all(u8::is_ascii_digit)
         || GENERIC.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
 }

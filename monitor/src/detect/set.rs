@@ -11,6 +11,9 @@ const _: () = assert!(COUNT + CUSTOM_DETECTORS_MAX <= 64 * WORDS, "more detector
 pub(super) struct Set([u64; WORDS]);
 
 impl Set {
+    /// No detector.
+    pub const NONE: Set = Set([0; WORDS]);
+
     pub fn insert(&mut self, index: usize) {
         if let Some(word) = self.0.get_mut(index / 64) {
             *word |= 1 << (index % 64);
@@ -37,20 +40,9 @@ impl Set {
         }
     }
 
-    pub fn intersection(&self, other: &Set) -> Set {
-        let mut both = *self;
-        for (word, other) in both.0.iter_mut().zip(other.0) {
+    pub fn keep(&mut self, other: &Set) {
+        for (word, other) in self.0.iter_mut().zip(other.0) {
             *word &= other;
         }
-        both
-    }
-
-    /// The indices in ascending order.
-    pub fn iter(self) -> impl Iterator<Item = usize> {
-        self.0.into_iter().enumerate().flat_map(|(at, word)| {
-            std::iter::successors(Some(word), |word| Some(word & word.wrapping_sub(1)))
-                .take_while(|word| *word != 0)
-                .map(move |word| at * 64 + word.trailing_zeros() as usize)
-        })
     }
 }

@@ -22,12 +22,8 @@ pub(super) const MACHINE_NAMES: &[&str] = &[
     "upc",
 ];
 
-/// The words of an identifier that machines have numbers like: terms that speak for it as a key, and
-/// terms that speak for it anywhere near.
-pub(super) const fn identifier(
-    key: &'static [&'static str],
-    near: &'static [&'static str],
-) -> Words {
+/// The words of an identifier that looks like what machines store.
+pub(super) const fn of(key: &'static [&'static str], near: &'static [&'static str]) -> Words {
     Words { key, near, hostile: MACHINE_VALUES, doubtful: MACHINE_NAMES }
 }
 

@@ -12,7 +12,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "Identification Act 68 of 1997: birth, sex, citizenship, 8 or 9, Luhn",
         chance: 0.00023,
         example: "SA ID number: 9303190345081",
-        words: words::identifier(
+        words: words::of(
             &["id number", "identity", "id no"],
             &[
                 "sa id",
@@ -39,7 +39,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "NIMC Act 2007: eleven digits, Verhoeff",
         chance: 0.10,
         example: "NIN: 45662045068",
-        words: words::identifier(
+        words: words::of(
             &["nigeria id"],
             &[
                 "nin",
@@ -61,7 +61,7 @@ pub(super) const ROWS: &[Detector] = &[
         tags: &[Tag::Ndpa],
         standard: "Federal Road Safety Corps, numbering of 2011: three letters, three digits, two letters",
         example: "plate number KJA-482PZ",
-        words: words::identifier(
+        words: words::of(
             &["registration", "reg no"],
             &[
                 "plate",
@@ -83,7 +83,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "Population Registry Law 1965: nine digits, ISO/IEC 7812-1 annex B (Luhn)",
         chance: 0.10,
         example: "teudat zehut: 642082234",
-        words: words::identifier(
+        words: words::of(
             &["tz", "id number"],
             &[
                 "teudat zehut",

@@ -11,7 +11,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "Taxation Administration Act 1953, part VA: eight or nine digits, weighted mod 11",
         chance: 0.091,
         example: "TFN: 827 000 193",
-        words: words::identifier(&[], &["tfn", "tax file", "tax file number", "tax file no"]),
+        words: words::of(&[], &["tfn", "tax file", "tax file number", "tax file no"]),
         find: Find::Forms(&[
             form("999~999~999"),
             form("999999999"),
@@ -29,7 +29,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "Services Australia: 2 to 6 first, eight digits weighted mod 10, issue number",
         chance: 0.050,
         example: "Medicare number 5353 85267 2",
-        words: words::identifier(
+        words: words::of(
             &["card number"],
             &["medicare", "medicare number", "medicare card", "medicare no"],
         ),
@@ -44,10 +44,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "A New Tax System (Australian Business Number) Act 1999: check of two digits mod 89",
         chance: 0.0101,
         example: "ABN 73 344 316 832",
-        words: words::identifier(
-            &[],
-            &["abn", "australian business number", "australian business"],
-        ),
+        words: words::of(&[], &["abn", "australian business number", "australian business"]),
         find: Find::Forms(&[form_of("99~999~999~999", 10), form_of("99999999999", -10)]),
         valid: Some(is_business),
         test_values: &["51824753556", "83914571673"],
@@ -59,7 +56,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "Corporations Regulations 2001, schedule 1: eight digits, check mod 10",
         chance: 0.10,
         example: "ACN: 821 767 300",
-        words: words::identifier(&[], &["acn", "australian company number", "australian company"]),
+        words: words::of(&[], &["acn", "australian company number", "australian company"]),
         find: Find::Forms(&[form("999~999~999"), form("999999999")]),
         valid: Some(is_company),
         test_values: &["000000019", "004085616"],
@@ -71,7 +68,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "Inland Revenue, Resident withholding tax specification: check mod 11 with two rows of weights",
         chance: 0.090,
         example: "IRD number: 091-554-283",
-        words: words::identifier(
+        words: words::of(
             &["ird"],
             &["ird number", "ird no", "inland revenue", "inland revenue number", "new zealand tax"],
         ),

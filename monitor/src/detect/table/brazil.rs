@@ -12,7 +12,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "Instrução Normativa RFB 2172/2024: eleven digits, two check digits mod 11",
         chance: 0.0097,
         example: "CPF: 418.057.889-14",
-        words: words::identifier(
+        words: words::of(
             &["documento", "contribuinte"],
             &[
                 "cpf",
@@ -40,7 +40,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "Instrução Normativa RFB 2229/2024: twelve letters or digits, two check digits mod 11",
         chance: 0.0099,
         example: "CNPJ: 16.874.317/0001-97",
-        words: words::identifier(
+        words: words::of(
             &["documento", "empresa"],
             &[
                 "cnpj",

@@ -10,7 +10,7 @@ pub(super) const ROWS: &[Detector] = &[Detector {
     standard: "Employment Insurance Act and ISO/IEC 7812-1 annex B: nine digits, not 0 or 8, Luhn",
     chance: 0.080,
     example: "SIN: 365-150-556",
-    words: words::identifier(
+    words: words::of(
         &["sin", "nas", "canada id"],
         &[
             "social insurance",

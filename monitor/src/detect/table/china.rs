@@ -13,7 +13,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "GB 11643-1999: province, county, date of birth, sequence, ISO 7064 MOD 11-2",
         chance: 0.00003,
         example: "身份证号码:310104196411115824",
-        words: words::identifier(
+        words: words::of(
             &["id number", "idcard", "id no"],
             &[
                 "id card",
@@ -43,7 +43,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "Registration of Persons Ordinance (Cap. 177): one or two letters, six digits, check mod 11",
         chance: 0.090,
         example: "HKID: A127527(8)",
-        words: words::identifier(
+        words: words::of(
             &["id number", "id no"],
             &[
                 "hkid",

@@ -11,7 +11,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "UIDAI: twelve digits, not 0 or 1 first, no palindrome, Verhoeff",
         chance: 0.080,
         example: "Aadhaar number: 9355 4245 3419",
-        words: words::identifier(
+        words: words::of(
             &["uid"],
             &["aadhaar", "aadhar", "adhaar", "uidai", "aadhaar number", "aadhaar no", "आधार"],
         ),
@@ -25,7 +25,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "Income-tax Rules 1962, rule 114: five letters, the fourth for the holder, four digits, a letter",
         chance: 0.42,
         example: "PAN: ABKPR8079Q",
-        words: words::identifier(
+        words: words::of(
             &["pan"],
             &[
                 "pan number",
@@ -47,7 +47,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "CGST Rules 2017, rule 10: state, PAN, entity, Z, check character mod 36",
         chance: 0.000001,
         example: "GSTIN 27ABKPR8079Q1ZE",
-        words: words::identifier(
+        words: words::of(
             &["gst"],
             &[
                 "gstin",
@@ -68,7 +68,7 @@ pub(super) const ROWS: &[Detector] = &[
         tags: &[Tag::Dpdp],
         standard: "Passports Act 1967: a letter and seven digits",
         example: "passport: K4820517",
-        words: words::identifier(
+        words: words::of(
             &["document number"],
             &["passport", "passports", "passport number", "indian passport", "travel document"],
         ),
@@ -82,7 +82,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "Election Commission of India, EPIC: three letters, six digits, a Luhn digit",
         chance: 0.10,
         example: "voter id: QRT4050571",
-        words: words::identifier(
+        words: words::of(
             &["epic no", "epic number"],
             &[
                 "voter",
@@ -106,7 +106,7 @@ pub(super) const ROWS: &[Detector] = &[
         tags: &[Tag::Dpdp],
         standard: "Central Motor Vehicles Rules 1989, rule 50: state, district, series, number",
         example: "vehicle registration KA53ME3456",
-        words: words::identifier(
+        words: words::of(
             &["registration", "reg no"],
             &[
                 "rto",

@@ -10,7 +10,7 @@ pub(super) const ROWS: &[Detector] = &[Detector {
     standard: "Act on the Use of Numbers (My Number Act), ministerial ordinance 85 of 2014: check mod 11",
     chance: 0.102,
     example: "マイナンバー:5966 8120 3990",
-    words: words::identifier(
+    words: words::of(
         &["my number", "kojin bango", "individual number"],
         &["my number card", "kojin bangou", "マイナンバー", "個人番号", "個人番号カード"],
     ),

@@ -12,7 +12,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "Resident Registration Act: birth, sex and century, region; check mod 11 until October 2020",
         chance: 0.0029,
         example: "RRN: 630703-2535214",
-        words: words::identifier(
+        words: words::of(
             &["jumin"],
             &[
                 "rrn",
@@ -39,7 +39,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "Immigration Act: birth, sex and century of a foreigner; check mod 11 until October 2020",
         chance: 0.0032,
         example: "FRN: 860915-5471488",
-        words: words::identifier(
+        words: words::of(
             &["arc"],
             &[
                 "frn",
@@ -65,7 +65,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "National Tax Service: office, kind, sequence, check digit with weights 1 3 7",
         chance: 0.089,
         example: "사업자등록번호: 232-77-24300",
-        words: words::identifier(
+        words: words::of(
             &["business number"],
             &[
                 "brn",
@@ -88,7 +88,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "Passport Act: kind, three digits, since 2021 a letter, four digits",
         chance: 0.19,
         example: "Korean passport: M482K7193",
-        words: words::identifier(
+        words: words::of(
             &["document number"],
             &[
                 "passport",
@@ -111,7 +111,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "Road Traffic Act: region 11 to 28, year, six digits, check of two digits",
         chance: 0.17,
         example: "운전면허번호 13-22-482051-17",
-        words: words::identifier(
+        words: words::of(
             &["license", "licence", "license number", "licence number"],
             &[
                 "driver license",

@@ -13,7 +13,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "RENAPO, Instructivo Normativo para la Asignación de la CURP (DOF 18/10/2021)",
         chance: 0.000012,
         example: "CURP: LOHM670501MJCRRN88",
-        words: words::identifier(
+        words: words::of(
             &["clave"],
             &[
                 "curp",
@@ -34,7 +34,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "SAT, Código Fiscal de la Federación article 27: letters, date, homoclave, check mod 11",
         chance: 0.0010,
         example: "RFC: GAPR690625AB6",
-        words: words::identifier(
+        words: words::of(
             &[],
             &["rfc", "registro federal de contribuyentes", "contribuyente", "contribuyentes"],
         ),

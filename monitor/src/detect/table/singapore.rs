@@ -12,7 +12,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "National Registration Act: S, T, F, G or M, seven digits, check letter mod 11",
         chance: 0.0067,
         example: "NRIC S1646750B",
-        words: words::identifier(
+        words: words::of(
             &["id number", "id no", "identity"],
             &[
                 "nric",
@@ -34,7 +34,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "ACRA, Unique Entity Number: business, local company, or entity with its type; check letter",
         chance: 0.035,
         example: "UEN: T08LL2640F",
-        words: words::identifier(
+        words: words::of(
             &["registration number", "company number"],
             &[
                 "uen",

@@ -12,7 +12,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "Civil Registration Act 1991: kind of person, province (ISO 3166-2:TH), check mod 11",
         chance: 0.062,
         example: "Thai ID: 3-1094-35772-78-5",
-        words: words::identifier(
+        words: words::of(
             &["id number", "id card number"],
             &[
                 "tnin",
@@ -41,7 +41,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "National Registration Regulations 1990: birth, place (01 to 99), sequence",
         chance: 0.031,
         example: "MyKad 850214-10-5327",
-        words: words::identifier(
+        words: words::of(
             &["ic", "ic no", "ic number", "id number"],
             &[
                 "nric",
@@ -63,7 +63,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "Permendagri 73/2022: province, regency, district, birth (day 40 higher for women), sequence",
         chance: 0.032,
         example: "NIK: 3171381810893833",
-        words: words::identifier(
+        words: words::of(
             &["id number"],
             &["nik", "ktp", "no ktp", "nomor ktp", "e ktp", "nomor induk kependudukan"],
         ),
@@ -77,7 +77,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "BIR Revenue Regulations 7-2012: eight digits, check mod 11, branch of three digits",
         chance: 0.090,
         example: "TIN: 620-789-700-000",
-        words: words::identifier(
+        words: words::of(
             &["tax"],
             &[
                 "tin",
@@ -104,7 +104,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "NTC numbering plan: 09 or +63 9, then nine digits",
         chance: 0.99,
         example: "mobile: +63 917 482 0516",
-        words: words::identifier(
+        words: words::of(
             &["number", "contact"],
             &[
                 "mobile",

@@ -12,7 +12,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "45 CFR 162.406: ten digits, Luhn over 80840 and the number",
         chance: 0.020,
         example: r#"{"npi": "1913909960"}"#,
-        words: words::identifier(
+        words: words::of(
             &["provider id", "taxonomy"],
             &["npi", "national provider", "provider identifier", "provider number"],
         ),
@@ -28,7 +28,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "21 CFR 1301 and the check digit of the Drug Enforcement Administration",
         chance: 0.070,
         example: "DEA number FK2154728",
-        words: words::identifier(
+        words: words::of(
             &["certificate", "prescriber"],
             &[
                 "dea",
@@ -51,7 +51,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "ANSI X9.9 and the American Bankers Association: Federal Reserve district, weights 3 7 1",
         chance: 0.038,
         example: r#"{"routingNumber": "012524273"}"#,
-        words: words::identifier(
+        words: words::of(
             &["aba", "routing", "rtn", "transit number"],
             &[
                 "routing number",
@@ -75,7 +75,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "IRS Publication 1915: 9, then groups 50-65, 70-88, 90-92, 94-99",
         chance: 0.044,
         example: "itin: 912-78-4455",
-        words: words::identifier(
+        words: words::of(
             &["tin", "tax"],
             &[
                 "itin",
@@ -103,7 +103,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "26 CFR 301.6109-1: two digits of a campus of the IRS, seven digits",
         chance: 0.83,
         example: "EIN: 47-3310948",
-        words: words::identifier(
+        words: words::of(
             &["tin", "tax"],
             &[
                 "ein",
@@ -128,7 +128,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "CMS, Medicare Beneficiary Identifier format: eleven places, no S, L, O, I, B, Z",
         chance: 0.22,
         example: "medicare number 4HT5-XD2-RG67",
-        words: words::identifier(
+        words: words::of(
             &["hic", "cms"],
             &[
                 "mbi",
@@ -142,7 +142,7 @@ pub(super) const ROWS: &[Detector] = &[
                 "patient",
             ],
         ),
-        find: Find::Forms(&[form("9ax9-ax9-aa99"), form_of("9ax9ax9aa99", 5)]),
+        find: Find::Forms(&[form_of("9ax9-ax9-aa99", 25), form_of("9ax9ax9aa99", 5)]),
         valid: Some(is_mbi),
         // The number on the card that CMS prints.
         test_values: &["1EG4TE5MK72", "1EG4TE5MK73"],
@@ -152,7 +152,7 @@ pub(super) const ROWS: &[Detector] = &[
         tags: &[Tag::Ccpa],
         standard: "22 CFR 51; ICAO 9303-4: nine digits, since 2021 a letter and eight digits",
         example: "passport: A51826374",
-        words: words::identifier(
+        words: words::of(
             &["document number"],
             &["passport", "passports", "passport number", "passport no", "travel document"],
         ),
@@ -163,7 +163,7 @@ pub(super) const ROWS: &[Detector] = &[
         tags: &[Tag::Ccpa, Tag::Hipaa],
         standard: "AAMVA card design standard; lengths and letters of the states",
         example: r#"{"driverLicense": "K4820517"}"#,
-        words: words::identifier(
+        words: words::of(
             &["dl", "license number", "licence number", "license no", "dlnumber"],
             &[
                 "driver license",
@@ -183,44 +183,10 @@ pub(super) const ROWS: &[Detector] = &[
         find: Find::Any(&[DRIVER_LICENSES, DRIVER_NUMBERS]),
         ..Detector::new("US_DRIVER_LICENSE", "United States driver's license number")
     },
-    Detector {
-        tags: &[Tag::Glba, Tag::Ccpa],
-        standard: "Nacha operating rules: a DFI account number has up to 17 digits; no check digit",
-        example: r#"{"bankAccountNumber": "48200193577"}"#,
-        words: words::identifier(
-            &["bank number", "dfi account", "acct"],
-            &[
-                "bank account",
-                "bankaccount",
-                "bank account number",
-                "bank acct",
-                "account number",
-                "account no",
-                "acct number",
-                "acct no",
-                "checking account",
-                "savings account",
-                "deposit account",
-                "direct deposit",
-            ],
-        ),
-        find: Find::Forms(BANK_NUMBERS),
-        plain: mask::digits,
-        ..Detector::new("US_BANK_NUMBER", "United States bank account number")
-    },
 ];
 
-/// What it is worth to be as long as an account number, where the context names one.
+/// What it is worth to be as long as the number of a licence, where the context names one.
 const LENGTH_DB: i16 = 10;
-
-#[rustfmt::skip]
-const BANK_NUMBERS: &[super::super::detector::Form] = &[
-    form_of("99999999", LENGTH_DB), form_of("999999999", LENGTH_DB), form_of("9999999999", LENGTH_DB),
-    form_of("99999999999", LENGTH_DB), form_of("999999999999", LENGTH_DB),
-    form_of("9999999999999", LENGTH_DB), form_of("99999999999999", LENGTH_DB),
-    form_of("999999999999999", LENGTH_DB), form_of("9999999999999999", LENGTH_DB),
-    form_of("99999999999999999", LENGTH_DB),
-];
 
 /// States that put letters into the number.
 #[rustfmt::skip]
