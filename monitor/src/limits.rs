@@ -151,8 +151,8 @@ pub const PCAP_AHEAD_BYTES_MAX: usize = 256 << 10;
 // `scan`.
 
 /// Bytes that are looked at in one piece; a longer content is read piece by piece. A thread holds
-/// one piece, and its readings.
-pub const SCAN_PIECE_BYTES: usize = 16 << 20;
+/// one piece, and its readings, which are [`DECODE_EXPANSION_MAX`] times as much at most.
+pub const SCAN_PIECE_BYTES: usize = 4 << 20;
 /// Bytes that two pieces share, so that what is cut by one is whole in the other.
 pub const SCAN_OVERLAP_BYTES: usize = 64 << 10;
 /// Findings of one file that are listed; more are counted.
@@ -173,6 +173,8 @@ pub const SCAN_SKIPS_LISTED_MAX: usize = 10;
 pub const SCAN_BASELINE_BYTES_MAX: u64 = 64 << 20;
 
 const _: () = assert!(SCAN_PIECE_BYTES >= 4 * SCAN_OVERLAP_BYTES);
+const _: () =
+    assert!(SCAN_OVERLAP_BYTES >= 4 * WINDOW_HELD_BYTES, "the half of it holds both sides");
 const _: () = assert!(SCAN_PIECE_BYTES > INPUT_HEAD_BYTES);
 // redact
 

@@ -142,7 +142,7 @@ pub(super) const ROWS: &[Detector] = &[
                 "patient",
             ],
         ),
-        find: Find::Forms(&[form_of("9ax9-ax9-aa99", 25), form_of("9ax9ax9aa99", 5)]),
+        find: Find::Forms(&[form("9ax9-ax9-aa99"), form_of("9ax9ax9aa99", 5)]),
         valid: Some(is_mbi),
         // The number on the card that CMS prints.
         test_values: &["1EG4TE5MK72", "1EG4TE5MK73"],

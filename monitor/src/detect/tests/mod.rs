@@ -2,8 +2,8 @@
 
 mod cases;
 mod europe;
-mod ids;
 mod kinds;
+mod ids;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
