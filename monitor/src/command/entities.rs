@@ -99,7 +99,8 @@ fn print(args: &EntitiesArgs, rows: &[&'static Detector], out: &mut dyn Write) -
         writeln!(
             out,
             "{entity:names$}  {tier:tiers$}  {joined:tags$}  {title} ({}{by_name}): {}",
-            line.standard, line.example
+            line.standard,
+            in_a_line(line.example)
         )?;
     }
     Ok(())
@@ -111,7 +112,7 @@ fn one(row: &'static Detector, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  tier      {}: {}", line.tier, tier(row.tier))?;
     writeln!(out, "  tags      {}", line.tags.join(", "))?;
     writeln!(out, "  standard  {}", line.standard)?;
-    writeln!(out, "  example   {}", line.example)?;
+    writeln!(out, "  example   {}", in_a_line(line.example))?;
     if row.valid.is_some() {
         let chance = row.chance * 100.0;
         writeln!(out, "  check     {chance:.3} % of random strings of its shape pass it")?;
@@ -127,6 +128,11 @@ fn one(row: &'static Detector, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  is looked for only where --entities or a rule names it")?;
     }
     Ok(())
+}
+
+/// An example that has lines, as one.
+fn in_a_line(example: &str) -> String {
+    example.replace('\r', "\\r").replace('\n', "\\n")
 }
 
 fn tier(tier: Tier) -> &'static str {
