@@ -59,6 +59,11 @@ enum Next {
 }
 
 impl Follows {
+    /// Whether a separator with so many digits behind it may be it.
+    pub fn may_be_parted(self, second: usize) -> bool {
+        b" -.+/".iter().any(|next| self.may_be(*next, second))
+    }
+
     /// Whether the byte `next`, with so many digits behind it, may be it.
     pub fn may_be(self, next: u8, second: usize) -> bool {
         let fits = match self.next {
@@ -187,6 +192,15 @@ impl Shape {
         self.before.is_empty()
             && self.after.len() == group
             && self.after.iter().all(|element| *element == Element::Digit)
+    }
+
+    /// Whether it may be written behind the byte `before`.
+    pub fn may_follow(&self, before: u8) -> bool {
+        match self.before.first() {
+            None => true,
+            Some(Element::Separator) => !before.is_ascii_alphanumeric(),
+            Some(element) => element.fits(before),
+        }
     }
 
     /// What must stand behind a first group of so many digits.

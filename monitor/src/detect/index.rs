@@ -27,10 +27,47 @@ pub(super) struct Bucket {
     pub weak: Set,
     /// Whether some of them need not.
     pub has_strong: bool,
-    /// Other forms.
-    pub shapes: Vec<Entry>,
+    /// Other forms, by what follows the group.
+    shapes: Vec<Vec<Entry>>,
     /// With the least digits within [`DENSITY_BYTES`] that each needs.
     pub runs: Vec<(u32, usize, FindAt)>,
+}
+
+/// Digits behind a separator that are told apart.
+const SECOND_MAX: usize = 12;
+/// Rows of a bucket's forms: a letter follows, a separator and so many digits, or anything else.
+const FOLLOWS: usize = SECOND_MAX + 3;
+const LETTER: usize = SECOND_MAX + 1;
+const OTHER: usize = SECOND_MAX + 2;
+
+impl Bucket {
+    /// The forms that may be written where `next` follows the group, and so many digits behind it.
+    pub fn shapes(&self, next: u8, second: usize) -> &[Entry] {
+        let row = match next {
+            b' ' | b'-' | b'.' | b'+' | b'/' => second.min(SECOND_MAX),
+            _ if next.is_ascii_alphabetic() => LETTER,
+            _ => OTHER,
+        };
+        self.shapes.get(row).map_or(&[], Vec::as_slice)
+    }
+
+    fn add(&mut self, entry: &Entry) {
+        self.shapes.resize_with(FOLLOWS, Vec::new);
+        for (row, entries) in self.shapes.iter_mut().enumerate() {
+            let may = match row {
+                LETTER => (b'A'..=b'z').any(|next| entry.follows.may_be(next, 0)),
+                OTHER => (0..=255u8)
+                    .filter(|next| !next.is_ascii_alphabetic() && !b" -.+/".contains(next))
+                    .any(|next| (0..SECOND_MAX).any(|second| entry.follows.may_be(next, second))),
+                // The last row holds those of more digits too.
+                SECOND_MAX => (SECOND_MAX..40).any(|second| entry.follows.may_be_parted(second)),
+                second => entry.follows.may_be_parted(second),
+            };
+            if may && !entries.iter().any(|known| known == entry) {
+                entries.push(entry.clone());
+            }
+        }
+    }
 }
 
 /// A form that is one group of digits.
@@ -42,6 +79,7 @@ pub(super) struct Bare {
 }
 
 /// A form that begins with a group of digits.
+#[derive(Clone, PartialEq)]
 pub(super) struct Entry {
     /// Least digits within [`DENSITY_BYTES`].
     pub digits_min: u32,
@@ -58,6 +96,8 @@ pub(super) struct Tokens {
     pub rows: Vec<(usize, bool)>,
     /// Those that must be named.
     pub weak: Set,
+    /// Whether any of them may be in lower case.
+    pub any_case: bool,
 }
 
 /// Everything that may begin somewhere.
@@ -152,7 +192,7 @@ impl Index {
 
     /// The detectors of words of so many characters, by form and by what they find themselves.
     pub fn words(&self, length: usize) -> (&Tokens, &[(usize, FindField)]) {
-        static NONE: Tokens = Tokens { rows: Vec::new(), weak: Set::NONE };
+        static NONE: Tokens = Tokens { rows: Vec::new(), weak: Set::NONE, any_case: false };
         let tokens = self.tokens.get(length).unwrap_or(&NONE);
         (tokens, self.words.get(length).map_or(&[][..], Vec::as_slice))
     }
@@ -167,6 +207,7 @@ impl Index {
                 let lengths = self.tokens.get_mut(min..=max.min(TOKEN_MAX)).into_iter().flatten();
                 for tokens in lengths {
                     tokens.rows.push((index, any_case));
+                    tokens.any_case |= any_case;
                     if row.tier == Tier::Weak {
                         tokens.weak.insert(index);
                     }
@@ -213,11 +254,8 @@ impl Index {
                     bucket.has_strong |= !weak;
                     continue;
                 }
-                let known = |entry: &Entry| entry.index == index && entry.shape == *shape;
-                if !bucket.shapes.iter().any(known) {
-                    let follows = shape.follows(group);
-                    bucket.shapes.push(Entry { digits_min, follows, index, shape: shape.clone() });
-                }
+                let follows = shape.follows(group);
+                bucket.add(&Entry { digits_min, follows, index, shape: shape.clone() });
             }
         }
     }

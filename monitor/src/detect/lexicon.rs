@@ -253,13 +253,19 @@ pub(super) fn next_word(text: &[u8], from: usize) -> Option<(usize, usize)> {
         let hump = last.is_ascii_lowercase() && this.is_ascii_uppercase();
         let acronym_ends = last.is_ascii_uppercase()
             && this.is_ascii_uppercase()
-            && byte(text, end + 1).is_ascii_lowercase();
+            && byte(text, end + 1).is_ascii_lowercase()
+            && !is_plural(text, end + 1);
         if hump || acronym_ends || is_wide_mark(text, end) {
             break;
         }
         end += 1;
     }
     Some((start, end))
+}
+
+/// Whether the letter at `at` is the `s` of several, as in `SSNs`.
+fn is_plural(text: &[u8], at: usize) -> bool {
+    byte(text, at) == b's' && !is_word_byte(byte(text, at + 1))
 }
 
 /// Whether punctuation of CJK text stands at `at`: U+3000 to U+3002, and U+FF1A, the colon.

@@ -44,6 +44,7 @@ pub use detector::{Detector, Find, Tier, Words};
 pub use evidence::Reasons;
 pub use explain::{Explained, Outcome};
 pub use fingerprint::{KEY_BYTES, Key};
+pub use settle::{Reading, settle_readings};
 pub use stream::{Stream, Window};
 
 use std::sync::Arc;

@@ -13,6 +13,9 @@ use super::{DetectorId, Engine, Hit, TableOf, key, table};
 use crate::limits::HITS_PER_SAMPLE_MAX;
 use crate::model::Confidence;
 
+/// Digits in the words that forms of whole words are.
+const TOKEN_DIGITS_MIN: usize = 2;
+
 /// One pass over one text.
 pub(super) struct Pass<'a, 't> {
     engine: &'t Engine,
@@ -117,8 +120,9 @@ impl Pass<'_, '_> {
         self.bare(bucket, at, group);
         let next = text::byte(text, at + group);
         let second = (digits >> (group + 1).min(63)).trailing_ones() as usize;
-        for entry in &bucket.shapes {
-            if near >= entry.digits_min && entry.follows.may_be(next, second) {
+        let before = text::byte_before(text, at, 1);
+        for entry in bucket.shapes(next, second) {
+            if near >= entry.digits_min && entry.shape.may_follow(before) {
                 self.shape(entry.index, &entry.shape, at);
             }
         }
@@ -227,6 +231,9 @@ impl Pass<'_, '_> {
         if tokens.rows.is_empty() && words.is_empty() {
             return;
         }
+        // A word with a number at its end is mostly no identifier.
+        let digits =
+            text::slice(text, at, self.token_end).iter().filter(|b| b.is_ascii_digit()).count();
         let end = start + length;
         let boundary = text::boundary(text, start, end);
         let value = text::slice(text, start, end);
@@ -241,7 +248,13 @@ impl Pass<'_, '_> {
         let Some(compact) = compact.get_mut(..length) else { return };
         compact.copy_from_slice(value);
         compact.make_ascii_uppercase();
+        if digits < TOKEN_DIGITS_MIN {
+            return;
+        }
         let has_lower = value.iter().any(u8::is_ascii_lowercase);
+        if has_lower && !tokens.any_case {
+            return;
+        }
         let joined = boundary == Boundary::Joined;
         let all = self.seen.is_some() || (!joined && self.probe.is_alone(start, end));
         let named = match all {

@@ -33,6 +33,9 @@ const TERM_WORDS_MAX: usize = 6;
 /// Bytes of a key, in prose with the words before it, of the key above it, and of what joins them.
 const JOINED_BYTES_MAX: usize = 177;
 
+/// Keys of a text whose words are remembered.
+const KEYS_KNOWN: usize = 64;
+
 /// Words of keys that say nothing of what is stored under them.
 #[rustfmt::skip]
 const GENERIC: &[&str] = &[
@@ -47,12 +50,14 @@ pub struct Probe<'t> {
     pub text: &'t [u8],
     lexicon: &'t Lexicon,
     key: Option<(usize, Key)>,
+    /// What keys say that were read, by a hash of their bytes: a text has few that differ.
+    keys: Vec<(u64, Key)>,
     path: Option<(usize, Set)>,
     /// What the keys above the values of an object or array name, by its bracket.
     object: Option<(usize, Set)>,
     near: Near,
     near_set: Option<((usize, usize), Set)>,
-    alone: Option<bool>,
+    alone: Option<((usize, usize), bool)>,
     sql: Option<bool>,
     table: &'t Table,
     column: Option<(usize, Key)>,
@@ -120,6 +125,7 @@ impl<'t> Probe<'t> {
             text,
             lexicon,
             key: None,
+            keys: Vec::new(),
             path: None,
             object: None,
             near_set: None,
@@ -356,9 +362,29 @@ impl<'t> Probe<'t> {
         if let Some((_, key)) = self.key.filter(|(at, _)| *at == start) {
             return key;
         }
-        let key = key::key_before(self.text, start)
-            .map_or_else(Key::default, |span| read_key(self.text, span, self.lexicon));
+        let key = match key::key_before(self.text, start) {
+            Some(span) => self.known_key(span),
+            None => Key::default(),
+        };
         self.key = Some((start, key));
+        key
+    }
+
+    fn known_key(&mut self, span: (usize, usize)) -> Key {
+        let name = slice(self.text, span.0, span.1);
+        let bytes = name.iter().fold(name.len() as u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
+        });
+        self.keys.resize(KEYS_KNOWN, (0, Key::default()));
+        let place = (bytes >> 32) as usize % KEYS_KNOWN;
+        let prose = key::is_prose(self.text, span);
+        if let Some((_, key)) = self.keys.get(place).filter(|(known, _)| *known == bytes) {
+            return Key { span: Some(span), open: key.open || prose, ..*key };
+        }
+        let key = read_key(self.text, span, self.lexicon);
+        if let Some(slot) = self.keys.get_mut(place).filter(|_| !prose) {
+            *slot = (bytes, key);
+        }
         key
     }
 
@@ -449,7 +475,7 @@ impl<'t> Probe<'t> {
         if self.text.len() > ALONE_BYTES_MAX {
             return false;
         }
-        if let Some(alone) = self.alone {
+        if let Some((_, alone)) = self.alone.filter(|(span, _)| *span == (start, end)) {
             return alone;
         }
         if self.key_at(start).span.is_some() {
@@ -457,7 +483,7 @@ impl<'t> Probe<'t> {
         }
         let outside = [slice(self.text, 0, start), slice(self.text, end, self.text.len())];
         let alone = outside.iter().all(|text| !has_word(text));
-        self.alone = Some(alone);
+        self.alone = Some(((start, end), alone));
         alone
     }
 }

@@ -178,6 +178,10 @@ fn find_national(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate>
     if first - at > 5 || !matches!(follows, b' ' | b'-' | b'.' | b')' | b'/') || last == b'+' {
         return None;
     }
+    // A year, as dates begin with it.
+    if first - at == 4 && matches!(text::slice(text, at, at + 2), b"19" | b"20") {
+        return None;
+    }
     let start = at - usize::from(last == b'(');
     if text::boundary_before(text, start) != Boundary::Clean {
         return None;
