@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::decide::{Decider, Decision, Event};
-use crate::decode::{Decoder, Part, Text, place, views};
+use crate::decode::{Decoder, LeftOut, Part, Text, place, views_live};
 use crate::detect::{DetectorId, Engine, Hit, Key};
 use crate::limits::FINDINGS_PER_SAMPLE_MAX;
 use crate::model::{Finding, SampleHead};
@@ -23,6 +23,8 @@ pub struct Counters {
     pub hits: u64,
     /// Hits beyond the bounds of a sample.
     pub hits_cut: u64,
+    /// What of texts was not decoded, for want of room.
+    pub undecoded: LeftOut,
     /// Messages for which a rule acted.
     pub decisions: u64,
 }
@@ -76,6 +78,7 @@ impl Pipeline {
         piece
             .state
             .feed(piece.fresh, piece.gap, &mut |text| finder.find(&text, findings, counters));
+        counters.undecoded.add(piece.state.take_left_out());
         if !self.findings.is_empty() {
             let event = Event {
                 at_ns: head.at_ns,
@@ -125,13 +128,19 @@ impl Pipeline {
 impl Finder {
     fn find(&mut self, text: &Text<'_>, findings: &mut Vec<Finding>, counters: &mut Counters) {
         self.spans.clear();
-        for view in views(text).iter() {
+        let views = views_live(text);
+        counters.undecoded.add(views.left_out);
+        for view in views.iter() {
             self.hits.clear();
             counters.hits_cut += self.engine.find(&view.bytes, &mut self.hits) as u64;
             for hit in &self.hits {
+                let mut hit = *hit;
+                (hit.confidence, hit.partial) =
+                    view.judge(&(hit.start..hit.end), hit.confidence, hit.partial);
+                let hit = &hit;
                 let span = view.span(hit.start..hit.end);
                 // What ends before the fresh bytes was found when they were.
-                let news = span.end > text.fresh;
+                let news = span.end > text.fresh && !view.is_at_edge(&(hit.start..hit.end));
                 if !news || !self.spans.insert((hit.detector, span.start, span.end)) {
                     continue;
                 }

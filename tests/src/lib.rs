@@ -11,7 +11,9 @@ pub mod data;
 pub mod made;
 pub mod monitor;
 pub mod net;
+pub mod pcap;
 pub mod program;
+pub mod scan;
 pub mod skip;
 pub mod wait;
 

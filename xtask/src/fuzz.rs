@@ -84,7 +84,8 @@ fn one(root: &Path, folder: &Path, name: &str, bytes_max: u32, seconds: u32) -> 
     let corpus = folder.join("corpus").join(name);
     let found = folder.join("found").join(name);
     for folder in [&corpus, &found] {
-        fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("{} cannot be made", folder.display()))?;
     }
     let binary = folder.join(TRIPLE).join("release").join(name);
     let status = Command::new(binary)

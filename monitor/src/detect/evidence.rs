@@ -4,11 +4,11 @@
 use crate::model::Confidence;
 
 /// The least evidence with which a value is reported at all.
-const LOW_DB: i16 = 14;
+pub(super) const LOW_DB: i16 = 14;
 /// Evidence of medium confidence.
-const MEDIUM_DB: i16 = 25;
+pub(super) const MEDIUM_DB: i16 = 25;
 /// Evidence of high confidence.
-const HIGH_DB: i16 = 40;
+pub(super) const HIGH_DB: i16 = 40;
 /// What the key, the column or the path is worth that names the entity.
 pub(super) const KEY_DB: i16 = 30;
 /// What a word near by is worth that names the entity.

@@ -30,6 +30,13 @@ impl Key {
     /// plain form: digits only (a telephone number after its `+`), for an IBAN capitals and digits,
     /// for an e-mail address in lower case. How a value was written makes no difference.
     pub fn fingerprint(&self, engine: &Engine, id: DetectorId, value: &[u8]) -> String {
+        let mut hash = self.hash(engine, id, value);
+        hash.truncate(2 * FINGERPRINT_BYTES);
+        hash
+    }
+
+    /// All 64 hex digits of which the first are the [`fingerprint`](Key::fingerprint).
+    pub fn hash(&self, engine: &Engine, id: DetectorId, value: &[u8]) -> String {
         let mut block = [0u8; BLOCK_BYTES];
         for (slot, byte) in block.iter_mut().zip(self.0) {
             *slot = byte;
@@ -40,8 +47,9 @@ impl Key {
         hmac.update(&[0]);
         // Byte by byte, so that no copy of the value is left in memory.
         engine.plain(id, value, &mut |byte| hmac.update(&[byte]));
-        let mut hex = String::with_capacity(2 * FINGERPRINT_BYTES);
-        for byte in hmac.finalize().into_bytes().iter().take(FINGERPRINT_BYTES) {
+        let hash = hmac.finalize().into_bytes();
+        let mut hex = String::with_capacity(2 * hash.len());
+        for byte in &hash {
             // Writing to a string does not fail.
             let _ = write!(hex, "{byte:02x}");
         }

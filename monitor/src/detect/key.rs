@@ -2,7 +2,7 @@
 //! it reads backwards from the value, because the text may be cut at both ends. What a key says is
 //! [`super::probe`]'s to judge.
 
-use memchr::{memchr3, memrchr2};
+use memchr::{memchr, memchr3, memrchr, memrchr2};
 
 use super::detector::Field;
 use super::lexicon::is_word_byte;
@@ -73,6 +73,13 @@ pub(super) fn is_prose(text: &[u8], (start, end): (usize, usize)) -> bool {
         && is_word_byte(byte_before(text, start, 2))
 }
 
+/// Whether a key is the first word of an indented line.
+pub(super) fn begins_line(text: &[u8], (start, _): (usize, usize)) -> bool {
+    let head = slice(text, start.saturating_sub(KEY_BYTES_MAX), start);
+    let blanks = head.iter().rev().take_while(|b| matches!(b, b' ' | b'-' | b'\t')).count();
+    blanks > 0 && byte_before(text, start - blanks, 1) == b'\n'
+}
+
 /// Bytes before a value in which the keys above it are looked for.
 const PATH_BYTES_MAX: usize = 1024;
 /// Keys above a value that are looked at.
@@ -102,6 +109,65 @@ pub(super) fn path_before(text: &[u8], start: usize) -> impl Iterator<Item = (us
     };
     std::iter::from_fn(next).take(PATH_KEYS_MAX).filter_map(move |open| key_before(text, open))
 }
+
+/// The spans of the elements that are open around the one whose tag ends before `start`, the
+/// nearest first.
+pub(super) fn elements_before(text: &[u8], start: usize) -> impl Iterator<Item = (usize, usize)> {
+    let floor = start.saturating_sub(PATH_BYTES_MAX);
+    // The nearest tag is the key of the value itself.
+    let (mut at, mut closed, mut tags) = (start, 0usize, 0);
+    let next = move || {
+        while tags < PATH_BRACKETS_MAX {
+            tags += 1;
+            at = floor + memrchr(b'<', slice(text, floor, at))?;
+            let end = at + memchr(b'>', slice(text, at, start))?;
+            match (byte(text, at + 1), byte_before(text, end, 1)) {
+                (b'/', _) => closed += 1,
+                (b'!' | b'?', _) | (_, b'/') => {}
+                _ if closed > 0 => closed -= 1,
+                _ => return Some(end + 1),
+            }
+        }
+        None
+    };
+    std::iter::from_fn(next).skip(1).take(PATH_KEYS_MAX).filter_map(|end| element_before(text, end))
+}
+
+/// The spans of the keys of the lines above the one of the key at `start` that are indented less,
+/// as YAML nests them, the nearest first.
+pub(super) fn outer_lines(text: &[u8], start: usize) -> impl Iterator<Item = (usize, usize)> {
+    let floor = start.saturating_sub(PATH_BYTES_MAX);
+    let line_of =
+        move |at: usize| memrchr(b'\n', slice(text, floor, at)).map(|newline| floor + newline + 1);
+    let indent = move |line: usize| {
+        slice(text, line, start).iter().take_while(|b| matches!(b, b' ' | b'-' | b'\t')).count()
+    };
+    let mut line = line_of(start);
+    let mut depth = line.map_or(0, indent);
+    let mut lines = 0;
+    let next = move || {
+        while depth > 0 && lines < PATH_LINES_MAX {
+            lines += 1;
+            let newline = line?.checked_sub(1)?;
+            line = line_of(newline);
+            let begin = line.unwrap_or(floor);
+            let key = slice(text, begin, newline);
+            let inner = indent(begin);
+            if inner < depth && !key.trim_ascii().is_empty() {
+                depth = inner;
+                let key = key.trim_ascii_end();
+                if key.ends_with(b":") && key.len() <= KEY_BYTES_MAX + inner {
+                    return Some((begin + inner, begin + key.len() - 1));
+                }
+            }
+        }
+        None
+    };
+    std::iter::from_fn(next).take(PATH_KEYS_MAX).filter(|(from, to)| from < to)
+}
+
+/// Lines above a value that are looked at.
+const PATH_LINES_MAX: usize = 32;
 
 /// Bytes of a value under a key that are looked at.
 const FIELD_BYTES_MAX: usize = 256;

@@ -39,6 +39,14 @@ struct Term {
     marks: Marks,
 }
 
+/// The terms of one detector.
+pub(super) enum Terms<'w> {
+    /// Of a built-in one.
+    BuiltIn(Words),
+    /// Of one of the policy: they count near by.
+    Near(&'w [String]),
+}
+
 /// All context words.
 pub(super) struct Lexicon {
     filter: Vec<u64>,
@@ -49,10 +57,10 @@ pub(super) struct Lexicon {
 
 impl Lexicon {
     /// The words of detectors, each with its number.
-    pub fn new(rows: impl Iterator<Item = (usize, Words)>) -> Lexicon {
-        let mut terms: Vec<(&'static str, Marks)> = Vec::new();
+    pub fn new<'w>(rows: impl Iterator<Item = (usize, Terms<'w>)>) -> Lexicon {
+        let mut terms: Vec<(&'w str, Marks)> = Vec::new();
         let mut known = std::collections::HashMap::new();
-        let mut mark = |term: &'static str, set: &dyn Fn(&mut Marks)| {
+        let mut mark = |term: &'w str, set: &dyn Fn(&mut Marks)| {
             let at = *known.entry(term).or_insert_with(|| {
                 terms.push((term, Marks::default()));
                 terms.len() - 1
@@ -62,6 +70,13 @@ impl Lexicon {
             }
         };
         for (index, words) in rows {
+            let words = match words {
+                Terms::BuiltIn(words) => words,
+                Terms::Near(words) => {
+                    words.iter().for_each(|term| mark(term, &|marks| marks.near.insert(index)));
+                    continue;
+                }
+            };
             words.key.iter().for_each(|term| mark(term, &|marks| marks.key.insert(index)));
             words.near.iter().for_each(|term| mark(term, &|marks| marks.near.insert(index)));
             words.hostile.iter().for_each(|term| mark(term, &|marks| marks.hostile.insert(index)));
@@ -174,7 +189,7 @@ fn filter_place(hash: u64) -> (usize, u64) {
 }
 
 /// A hash of a word that does not see its case.
-fn hash(word: &[u8]) -> u64 {
+pub(super) fn hash(word: &[u8]) -> u64 {
     const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut hash = word.len() as u64;
     let mut chunks = word.chunks_exact(8);
@@ -232,7 +247,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, near: bool) {
-        let lexicon = Lexicon::new([(7, WORDS)].into_iter());
+        let lexicon = Lexicon::new([(7, Terms::BuiltIn(WORDS))].into_iter());
         let (mut marks, mut at) = (Marks::default(), 0);
         while let Some(word) = next_word(text.as_bytes(), at) {
             lexicon.look_up(text.as_bytes(), word, text.len(), &mut marks);

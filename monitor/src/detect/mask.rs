@@ -1,13 +1,6 @@
 //! Values with what identifies somebody struck out. Which characters stay is each detector's to
 //! say; that nothing else stays is said here.
 
-use std::cmp::Reverse;
-
-use std::sync::LazyLock;
-
-use super::Engine;
-use crate::decode::{Part, Text, views};
-
 /// Whether a byte of a value carries it, and is no separator.
 pub(super) type InValue = fn(u8) -> bool;
 
@@ -77,41 +70,3 @@ pub(super) fn nothing(value: &[u8]) -> String {
 pub(super) fn compact(value: &[u8], out: &mut dyn FnMut(u8)) {
     each(value, letter_or_digit, &mut |b| out(b.to_ascii_uppercase()));
 }
-
-/// The engine of [`redact`]: it finds everything.
-static REDACTS: LazyLock<Engine> = LazyLock::new(Engine::usual);
-
-/// Strikes out every finding of every detector in a free text, in each way that the decoders read
-/// it, whatever the policy says: for command lines and the like before they are written anywhere.
-pub fn redact(text: &str) -> String {
-    let engine = &*REDACTS;
-    let (mut hits, mut struck, mut cut) = (Vec::new(), Vec::new(), 0);
-    for view in views(&Text { bytes: text.as_bytes(), fresh: 0, part: Part::Text }).iter() {
-        hits.clear();
-        cut += engine.find(&view.bytes, &mut hits);
-        for hit in &hits {
-            let value = view.bytes.get(hit.start..hit.end).unwrap_or_default();
-            struck.push((view.span(hit.start..hit.end), engine.mask(hit.detector, value)));
-        }
-    }
-    struck.sort_by_key(|(span, _)| (span.start, Reverse(span.end)));
-    let mut redacted = String::with_capacity(text.len());
-    let mut at = 0;
-    for (span, masked) in struck {
-        if span.start >= at {
-            // A detector ends a hit between characters; where it did not, better too little than a
-            // value.
-            let Some(before) = text.get(at..span.start) else { return redacted + CUT };
-            redacted.push_str(before);
-            redacted.push_str(&masked);
-        }
-        at = at.max(span.end);
-    }
-    if cut > 0 {
-        return redacted + CUT;
-    }
-    redacted + text.get(at..).unwrap_or(CUT)
-}
-
-/// Stands for the rest of a text that was not looked at to its end.
-const CUT: &str = "…";

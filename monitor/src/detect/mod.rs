@@ -16,8 +16,11 @@
 
 mod anchors;
 mod checksum;
+mod columns;
+mod custom;
 mod detector;
 mod evidence;
+mod explain;
 mod fingerprint;
 mod forms;
 mod key;
@@ -34,23 +37,36 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use custom::{Custom, Dictionary, Matcher, VALIDATORS, validator};
 pub use detector::{Detector, Find, Tier, Words};
 pub use evidence::Reasons;
+pub use explain::{Explained, Outcome};
 pub use fingerprint::{KEY_BYTES, Key};
-pub use mask::redact;
 pub use stream::{Stream, Window};
+
+use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
 
-use crate::limits::HITS_PER_SAMPLE_MAX;
+use crate::limits::{CUSTOM_DETECTORS_MAX, HITS_PER_SAMPLE_MAX};
 use crate::model::{Confidence, Entity, Tags};
 use anchors::{BLOCK_BYTES, Block, block};
 use detector::{Field, FindAt};
 use evidence::Candidate;
 use forms::Shape;
-use lexicon::Lexicon;
+use lexicon::{Lexicon, Terms};
 use probe::Probe;
+pub use probe::Table;
 use text::{Boundary, Run};
+
+/// The table that a text is part of.
+#[derive(Clone, Copy)]
+pub struct TableOf<'t> {
+    /// Its header.
+    pub table: &'t Table,
+    /// Whether the header is not in the text, which may begin in the middle of a row.
+    pub goes_on: bool,
+}
 
 /// A detector of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -117,8 +133,10 @@ const DENSITY_BYTES: usize = 32;
 struct Bucket {
     /// No entry needs fewer digits within [`DENSITY_BYTES`].
     digits_min: u32,
-    shapes: Vec<(usize, Shape)>,
-    runs: Vec<(usize, FindAt)>,
+    /// With the least digits within [`DENSITY_BYTES`] that each needs.
+    shapes: Vec<(u32, usize, Shape)>,
+    /// With the least digits within [`DENSITY_BYTES`] that each needs.
+    runs: Vec<(u32, usize, FindAt)>,
 }
 
 impl Bucket {
@@ -141,6 +159,7 @@ pub struct Engine {
     literals: Option<AhoCorasick>,
     /// The detector behind each literal.
     literal_rows: Vec<(usize, FindAt)>,
+    customs: Vec<Arc<Custom>>,
     entities: Vec<Entity>,
 }
 
@@ -157,24 +176,32 @@ struct Keyed {
 impl Engine {
     /// An engine that finds `entities` and no other.
     pub fn new(entities: &[Entity]) -> Engine {
-        Engine::of(|row| entities.iter().any(|entity| entity.name() == row.entity))
+        Engine::with(|row| entities.iter().any(|entity| entity.name() == row.entity), &[])
     }
 
     /// An engine that finds everything but what is only looked for by name.
     pub fn usual() -> Engine {
-        Engine::of(|row| !row.only_by_name)
+        Engine::with(|row| !row.only_by_name, &[])
     }
 
     /// An engine that finds everything.
     pub fn all() -> Engine {
-        Engine::of(|_| true)
+        Engine::with(|_| true, &[])
     }
 
-    fn of(on: impl Fn(&Detector) -> bool) -> Engine {
+    /// An engine with the built-in detectors that are `on`, and at most
+    /// [`CUSTOM_DETECTORS_MAX`] of a policy.
+    pub fn with(on: impl Fn(&Detector) -> bool, customs: &[Arc<Custom>]) -> Engine {
+        let customs: Vec<Arc<Custom>> =
+            customs.iter().take(CUSTOM_DETECTORS_MAX).cloned().collect();
         let rows: Vec<(usize, &Detector)> =
             table::DETECTORS.iter().enumerate().filter(|(_, row)| on(row)).collect();
+        let terms = rows.iter().map(|(index, row)| (*index, Terms::BuiltIn(row.words)));
+        let brought = customs.iter().enumerate();
+        let brought = brought.map(|(at, custom)| (table::COUNT + at, Terms::Near(&custom.words)));
+        let built_in = table::DETECTORS.iter().map(|row| Entity::of(row.entity));
         let mut engine = Engine {
-            lexicon: Lexicon::new(rows.iter().map(|(index, row)| (*index, row.words))),
+            lexicon: Lexicon::new(terms.chain(brought)),
             buckets: (0..=LETTERS_MAX).flat_map(|_| 0..=GROUP_MAX).map(|_| Bucket::new()).collect(),
             tokens: vec![Vec::new(); TOKEN_MAX + 1],
             at: Vec::new(),
@@ -183,17 +210,19 @@ impl Engine {
             keyed: Keyed::default(),
             literals: None,
             literal_rows: Vec::new(),
-            entities: table::DETECTORS.iter().map(|row| Entity::of(row.entity)).collect(),
+            entities: built_in.chain(customs.iter().map(|custom| custom.entity.clone())).collect(),
+            customs: Vec::new(),
         };
         if rows.iter().any(|(_, row)| matches!(row.find, Find::Plus(_))) {
             table::load();
         }
+        engine.customs = customs;
         let mut literals = Vec::new();
         for (index, row) in rows {
             engine.add(index, row, &mut literals);
         }
         for bucket in &mut engine.buckets {
-            let shapes = bucket.shapes.iter().map(|(_, shape)| shape.digits_min(DENSITY_BYTES));
+            let shapes = bucket.shapes.iter().map(|(digits_min, ..)| *digits_min);
             bucket.digits_min = bucket.digits_min.min(shapes.min().unwrap_or(u32::MAX));
         }
         if !literals.is_empty() {
@@ -215,14 +244,14 @@ impl Engine {
             }
             Find::Digits(digits_min, find) => {
                 for bucket in self.buckets.iter_mut().take(GROUP_MAX + 1) {
-                    bucket.runs.push((index, find));
+                    bucket.runs.push((digits_min, index, find));
                     bucket.digits_min = bucket.digits_min.min(digits_min);
                 }
             }
             Find::AfterTwoLetters(find) => {
                 let after = self.buckets.iter_mut().skip(2 * (GROUP_MAX + 1)).take(GROUP_MAX + 1);
                 after.for_each(|bucket| {
-                    bucket.runs.push((index, find));
+                    bucket.runs.push((2, index, find));
                     bucket.digits_min = bucket.digits_min.min(2);
                 });
             }
@@ -243,9 +272,9 @@ impl Engine {
                 let place = place(letters, group);
                 if let Some(bucket) = self.buckets.get_mut(place) {
                     let known =
-                        bucket.shapes.iter().any(|(row, known)| *row == index && known == shape);
+                        bucket.shapes.iter().any(|(_, row, known)| *row == index && known == shape);
                     if !known {
-                        bucket.shapes.push((index, shape.clone()));
+                        bucket.shapes.push((shape.digits_min(DENSITY_BYTES), index, shape.clone()));
                     }
                 }
             }
@@ -265,32 +294,63 @@ impl Engine {
 
     /// The regulations that a hit falls under.
     pub fn tags(&self, id: DetectorId) -> Tags {
-        self.detector(id).map(Detector::tag_set).unwrap_or_default()
+        match self.detector(id) {
+            Some(row) => row.tag_set(),
+            None => self.custom(id).map(|custom| custom.tags).unwrap_or_default(),
+        }
     }
 
     /// What may be shown of a value; of one that is too short for its kind nothing is.
     pub fn mask(&self, id: DetectorId, value: &[u8]) -> String {
-        self.detector(id).map_or_else(|| "***".to_owned(), |row| (row.mask)(value))
+        self.detector(id).map_or_else(|| mask::nothing(value), |row| (row.mask)(value))
     }
 
     /// Hands on the bytes that are the same however a value is written.
     pub fn plain(&self, id: DetectorId, value: &[u8], out: &mut dyn FnMut(u8)) {
-        if let Some(row) = self.detector(id) {
-            (row.plain)(value, out);
+        match self.detector(id) {
+            Some(row) => (row.plain)(value, out),
+            None => mask::each(value, |_| true, &mut |byte| out(byte.to_ascii_lowercase())),
         }
+    }
+
+    fn custom(&self, id: DetectorId) -> Option<&Arc<Custom>> {
+        usize::from(id.0).checked_sub(table::COUNT).and_then(|at| self.customs.get(at))
     }
 
     /// Appends the hits in `text` in order of their start, no two of them sharing a byte. Returns
     /// how many candidates were left out because there were more than [`HITS_PER_SAMPLE_MAX`].
     pub fn find(&self, text: &[u8], hits: &mut Vec<Hit>) -> usize {
+        self.find_in(text, TableOf { table: &self.table(text), goes_on: false }, hits)
+    }
+
+    /// The table that a text begins with, for what goes on from it.
+    pub fn table(&self, text: &[u8]) -> Table {
+        Table::read(text, &self.lexicon)
+    }
+
+    /// As [`Engine::find`], in a text that is part of a table.
+    pub fn find_in(&self, text: &[u8], table: TableOf<'_>, hits: &mut Vec<Hit>) -> usize {
+        self.pass(text, table, hits, None)
+    }
+
+    fn pass(
+        &self,
+        text: &[u8],
+        table: TableOf<'_>,
+        hits: &mut Vec<Hit>,
+        seen: Option<&mut Vec<Explained>>,
+    ) -> usize {
         let first = hits.len();
         let mut pass = Pass {
             engine: self,
-            probe: Probe::new(text, &self.lexicon),
+            probe: Probe::new(text, &self.lexicon, table.table),
+            goes_on: table.goes_on,
+            token_end: 0,
             run: Run::default(),
             hits,
             room: HITS_PER_SAMPLE_MAX,
             cut: 0,
+            seen,
         };
         pass.literals();
         let mut this = block(text, 0);
@@ -305,6 +365,8 @@ impl Engine {
             this = next;
             at += BLOCK_BYTES;
         }
+        pass.cells();
+        pass.customs();
         let cut = pass.cut;
         settle::settle(hits, first);
         cut
@@ -325,6 +387,11 @@ struct Pass<'a, 't> {
     /// Hits that there is room for.
     room: usize,
     cut: usize,
+    goes_on: bool,
+    /// Where the word ends that was looked at last.
+    token_end: usize,
+    /// Where every place is noted that a detector saw, for [`Engine::explain`].
+    seen: Option<&'a mut Vec<Explained>>,
 }
 
 impl Pass<'_, '_> {
@@ -353,26 +420,36 @@ impl Pass<'_, '_> {
 
     /// Looks at the group of digits at `at`; `digits` are the digits from there on.
     fn digits(&mut self, at: usize, digits: u64) {
+        if at < self.token_end {
+            // Whatever begins in the middle of a word is part of something else.
+            return;
+        }
         let text = self.probe.text;
         let group = (digits.trailing_ones() as usize).min(GROUP_MAX);
         let letters = letters_before(text, at);
+        if letters > 0 || text::byte(text, at + group).is_ascii_alphabetic() {
+            self.token(at, group);
+        }
         let Some(bucket) = self.engine.buckets.get(place(letters, group)) else { return };
         let near = (digits & ((1 << DENSITY_BYTES) - 1)).count_ones();
-        if near >= bucket.digits_min {
-            for (index, shape) in &bucket.shapes {
+        if near < bucket.digits_min {
+            return;
+        }
+        for (digits_min, index, shape) in &bucket.shapes {
+            if near >= *digits_min {
                 self.shape(*index, shape, at);
             }
-            if !bucket.runs.is_empty() {
-                self.run.read(text, at);
-                for (index, find) in &bucket.runs {
-                    let found = find(&mut self.probe, at, &self.run);
-                    self.keep(*index, found);
-                }
-            }
         }
-        let follows = text::byte(text, at + group);
-        if letters > 0 || follows.is_ascii_alphabetic() {
-            self.token(at);
+        let mut read = false;
+        for (digits_min, index, find) in &bucket.runs {
+            if near >= *digits_min {
+                if !read {
+                    self.run.read(text, at);
+                    read = true;
+                }
+                let found = find(&mut self.probe, at, &self.run);
+                self.keep(*index, found);
+            }
         }
     }
 
@@ -399,11 +476,18 @@ impl Pass<'_, '_> {
         worth_db: i16,
         boundary: Boundary,
     ) {
+        let needs_context = row.tier == Tier::Weak || boundary == Boundary::Joined;
+        // What must be named mostly is not: that is sooner found out than a check is made.
+        let skip = needs_context && self.seen.is_none();
+        if skip && !self.probe.is_named_or_alone(index, start, end) {
+            return;
+        }
         if row.valid.is_some_and(|valid| !valid(compact)) {
+            self.note(index, (start, end), 0, Reasons::default(), Outcome::CheckFails);
             return;
         }
         let mut found = Candidate::new(start, end, worth_db + row.chance_db());
-        found.needs_context = row.tier == Tier::Weak || boundary == Boundary::Joined;
+        found.needs_context = needs_context;
         found.test_data = row.test_values.iter().any(|value| value.as_bytes() == compact);
         if row.valid.is_some() {
             found = found.because(Reasons::CHECKED);
@@ -414,19 +498,18 @@ impl Pass<'_, '_> {
         self.keep(index, Some(found));
     }
 
-    /// Looks at the word of letters and digits around `at`, if this is its first group of digits.
-    fn token(&mut self, at: usize) {
+    /// Looks at the word of letters and digits around the group of digits at `at`, its first.
+    fn token(&mut self, at: usize, group: usize) {
         let text = self.probe.text;
         let is_letter = |b: &u8| b.is_ascii_alphabetic();
         let head = text.get(..at).unwrap_or_default();
         let letters = head.iter().rev().take(TOKEN_MAX).take_while(|b| is_letter(b)).count();
+        let rest = text.get(at + group..).unwrap_or_default();
+        let after = rest.iter().take(TOKEN_MAX).take_while(|b| b.is_ascii_alphanumeric()).count();
+        self.token_end = at + group + after;
         let start = at - letters;
-        if text::byte_before(text, start, 1).is_ascii_digit() || letters >= TOKEN_MAX {
-            return;
-        }
         let start = if is_escape(text, start) { start + 1 } else { start };
-        let rest = text.get(start..text.len().min(start + TOKEN_MAX + 1)).unwrap_or_default();
-        let length = rest.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        let length = self.token_end - start;
         let Some(rows) = self.engine.tokens.get(length).filter(|rows| !rows.is_empty()) else {
             return;
         };
@@ -485,6 +568,32 @@ impl Pass<'_, '_> {
         }
     }
 
+    /// Looks for what the policy brings along.
+    fn customs(&mut self) {
+        for (index, custom) in self.engine.customs.iter().enumerate() {
+            custom.find(self.probe.text, &mut |found| self.keep(table::COUNT + index, Some(found)));
+        }
+    }
+
+    /// Looks at the cells of columns that name what is looked for under keys.
+    fn cells(&mut self) {
+        let (engine, table) = (self.engine, self.probe.table());
+        let Some(header) = &table.header else { return };
+        let keyed = |column: usize| {
+            let named = table.named(column);
+            engine.keyed.rows.iter().filter(move |(index, _)| named.contains(*index))
+        };
+        let text = self.probe.text;
+        let from = header.first_row(text, self.goes_on);
+        let wanted = |column: usize| keyed(column).next().is_some();
+        header.each_cell(text, from, wanted, |column, cell| {
+            for (index, find) in keyed(column) {
+                let found = find(&mut self.probe, cell);
+                self.keep(*index, found);
+            }
+        });
+    }
+
     /// Looks at the beginnings of secrets.
     fn literals(&mut self) {
         let Some(literals) = &self.engine.literals else { return };
@@ -497,13 +606,37 @@ impl Pass<'_, '_> {
     }
 
     fn keep(&mut self, index: usize, found: Option<Candidate>) {
-        let Some(hit) = found.and_then(|found| self.probe.weigh(index, &found)) else { return };
+        let Some(found) = found else { return };
+        let hit = match self.probe.weigh(index, &found) {
+            Ok(hit) => hit,
+            Err((score_db, reasons, outcome)) => {
+                return self.note(index, (found.start, found.end), score_db, reasons, outcome);
+            }
+        };
+        let outcome = Outcome::Found(hit.confidence);
+        self.note(index, (hit.start, hit.end), hit.score_db, hit.reasons, outcome);
         if self.room == 0 {
             self.cut += 1;
             return;
         }
         self.room -= 1;
         self.hits.push(hit);
+    }
+}
+
+impl Pass<'_, '_> {
+    fn note(
+        &mut self,
+        index: usize,
+        (start, end): (usize, usize),
+        score_db: i16,
+        reasons: Reasons,
+        outcome: Outcome,
+    ) {
+        if let Some(seen) = self.seen.as_mut().filter(|seen| seen.len() < HITS_PER_SAMPLE_MAX) {
+            let detector = DetectorId::built_in(index);
+            seen.push(Explained { detector, start, end, score_db, reasons, outcome });
+        }
     }
 }
 

@@ -4,12 +4,13 @@
 //! Where a value has a key, the key decides; a key that says nothing (`value`, `number`) leaves it
 //! to the keys above it and to the words near by. Words near by count for values without a key.
 
+use super::columns::{self, Header};
 use super::evidence::{self, Candidate, Reasons};
 use super::key;
 use super::lexicon::{Lexicon, Marks, is_word_byte, next_word};
 use super::set::Set;
 use super::text::{Boundary, boundary, byte, byte_before, slice};
-use super::{DetectorId, Hit};
+use super::{DetectorId, Hit, Outcome};
 use crate::model::Confidence;
 
 /// Bytes before a value in which a word counts as next to it.
@@ -38,6 +39,31 @@ pub struct Probe<'t> {
     path: Option<(usize, Set)>,
     near: Near,
     alone: Option<bool>,
+    sql: Option<bool>,
+    table: &'t Table,
+    column: Option<(usize, Key)>,
+}
+
+/// The columns of a table, and what their names say.
+#[derive(Default)]
+pub struct Table {
+    pub(super) header: Option<Header>,
+    keys: Vec<Key>,
+}
+
+impl Table {
+    /// The table that `text` begins with, if it does with one.
+    pub(super) fn read(text: &[u8], lexicon: &Lexicon) -> Table {
+        let header = Header::read(text);
+        let names = header.as_ref().map_or(&[][..], Header::names);
+        let keys = names.iter().map(|name| read_key(text, *name, lexicon)).collect();
+        Table { header, keys }
+    }
+
+    /// The detectors that the name of a column names.
+    pub(super) fn named(&self, column: usize) -> Set {
+        self.keys.get(column).map_or_else(Set::default, Key::says)
+    }
 }
 
 /// What the key of a value says.
@@ -70,12 +96,36 @@ enum Verdict {
 }
 
 impl<'t> Probe<'t> {
-    pub(super) fn new(text: &'t [u8], lexicon: &'t Lexicon) -> Probe<'t> {
-        Probe { text, lexicon, key: None, path: None, near: Near::default(), alone: None }
+    pub(super) fn new(text: &'t [u8], lexicon: &'t Lexicon, table: &'t Table) -> Probe<'t> {
+        let near = Near::default();
+        Probe {
+            text,
+            lexicon,
+            key: None,
+            path: None,
+            near,
+            alone: None,
+            sql: None,
+            table,
+            column: None,
+        }
     }
 
-    /// Weighs a value of the detector with its surroundings. `None` where it is too little.
-    pub(super) fn weigh(&mut self, index: usize, found: &Candidate) -> Option<Hit> {
+    /// The table that the text is part of.
+    pub(super) fn table(&self) -> &'t Table {
+        self.table
+    }
+
+    /// Weighs a value of the detector with its surroundings.
+    ///
+    /// # Errors
+    ///
+    /// Evidence, reasons and outcome, where it is not reported.
+    pub(super) fn weigh(
+        &mut self,
+        index: usize,
+        found: &Candidate,
+    ) -> Result<Hit, (i16, Reasons, Outcome)> {
         let (start, end) = (found.start, found.end);
         let joined = !found.own_bounds && boundary(self.text, start, end) == Boundary::Joined;
         let mut reasons = found.reasons;
@@ -83,7 +133,7 @@ impl<'t> Probe<'t> {
         let mut at_most = found.at_most;
         let verdict = self.verdict(index, start, end);
         match verdict {
-            Verdict::Hostile => return None,
+            Verdict::Hostile => return Err((score_db, reasons, Outcome::NamedOtherwise)),
             Verdict::Named(reason, db) => {
                 reasons = reasons.and(reason);
                 score_db += db;
@@ -95,7 +145,9 @@ impl<'t> Probe<'t> {
                     at_most = Confidence::Low;
                 }
             }
-            Verdict::Silent | Verdict::Doubtful if found.needs_context => return None,
+            Verdict::Silent | Verdict::Doubtful if found.needs_context => {
+                return Err((score_db, reasons, Outcome::NeedsContext));
+            }
             Verdict::Silent => {}
             Verdict::Doubtful => {
                 reasons = reasons.and(Reasons::DOUBT);
@@ -113,8 +165,10 @@ impl<'t> Probe<'t> {
         if found.test_data {
             reasons = reasons.and(Reasons::TEST);
         }
-        let confidence = evidence::confidence(score_db)?.min(at_most);
-        Some(Hit {
+        let confidence = evidence::confidence(score_db)
+            .ok_or((score_db, reasons, Outcome::TooLittle))?
+            .min(at_most);
+        Ok(Hit {
             detector: DetectorId::built_in(index),
             start,
             end,
@@ -130,16 +184,18 @@ impl<'t> Probe<'t> {
 
     /// The detectors that the key names that the value at `start` is stored under.
     pub(super) fn named_by_key(&mut self, start: usize) -> Set {
-        let key = self.key_at(start);
-        let mut named = key.named;
-        named.remove(&key.hostile);
-        named
+        self.key_at(start).says()
     }
 
     /// Whether the key, the path or words near by name the detector, for detectors whose shape
     /// depends on it.
     pub(super) fn is_named(&mut self, index: usize, start: usize, end: usize) -> bool {
         matches!(self.verdict(index, start, end), Verdict::Named(..))
+    }
+
+    /// Whether it is named, or there is nothing that could name it.
+    pub(super) fn is_named_or_alone(&mut self, index: usize, start: usize, end: usize) -> bool {
+        self.is_alone(start, end) || self.is_named(index, start, end)
     }
 
     fn verdict(&mut self, index: usize, start: usize, end: usize) -> Verdict {
@@ -153,6 +209,20 @@ impl<'t> Probe<'t> {
         if self.path_at(start).contains(index) {
             return Verdict::Named(Reasons::PATH, evidence::KEY_DB);
         }
+        if key.span.is_none() {
+            let column = self.column_at(start);
+            if column.hostile.contains(index) {
+                return Verdict::Hostile;
+            }
+            if column.named.contains(index) {
+                return Verdict::Named(Reasons::COLUMN, evidence::KEY_DB);
+            }
+            if column.span.is_some() {
+                // What stands next to it in the row is another column.
+                let doubtful = column.doubtful.contains(index);
+                return if doubtful { Verdict::Doubtful } else { Verdict::Silent };
+            }
+        }
         if (key.span.is_none() || key.open) && self.is_near(index, start, end) {
             return Verdict::Named(Reasons::NEAR, evidence::NEAR_DB);
         }
@@ -164,36 +234,35 @@ impl<'t> Probe<'t> {
         if let Some((_, key)) = self.key.filter(|(at, _)| *at == start) {
             return key;
         }
-        let key =
-            key::key_before(self.text, start).map_or_else(Key::default, |span| self.read_key(span));
+        let key = key::key_before(self.text, start)
+            .map_or_else(Key::default, |span| read_key(self.text, span, self.lexicon));
         self.key = Some((start, key));
         key
     }
 
-    fn read_key(&self, span: (usize, usize)) -> Key {
-        let mut all = Marks::default();
-        let mut head = Marks::default();
-        let (mut at, mut open) = (span.0, true);
-        while let Some((start, end)) = next_word(self.text, at).filter(|word| word.1 <= span.1) {
-            head = Marks::default();
-            self.lexicon.look_up(self.text, (start, end), span.1, &mut head);
-            all.union(&head);
-            open &= is_generic(slice(self.text, start, end));
-            at = end;
+    /// What the name of the column says that the value at `start` stands in.
+    fn column_at(&mut self, start: usize) -> Key {
+        if let Some((_, column)) = self.column.filter(|(at, _)| *at == start) {
+            return column;
         }
-        // The last word is what the thing is: a `card_timestamp` is a timestamp.
-        let mut named = all.key;
-        named.union(&all.near);
-        let mut hostile = all.hostile;
-        hostile.remove(&named);
-        hostile.union(&head.hostile);
-        Key {
-            span: Some(span),
-            named,
-            hostile,
-            doubtful: all.doubtful,
-            open: open || key::is_prose(self.text, span),
-        }
+        let text = self.text;
+        let table = self.table;
+        let in_table = table.header.as_ref().and_then(|header| header.column_at(text, start));
+        let column = match in_table.and_then(|column| table.keys.get(column)) {
+            Some(key) => *key,
+            None if self.is_sql() => columns::sql_column(text, start)
+                .map_or_else(Key::default, |name| read_key(text, name, self.lexicon)),
+            None => Key::default(),
+        };
+        self.column = Some((start, column));
+        column
+    }
+
+    /// Whether an SQL statement with values may stand in the text.
+    fn is_sql(&mut self) -> bool {
+        let text = self.text;
+        let finds = |word| memchr::memmem::find(text, word).is_some();
+        *self.sql.get_or_insert_with(|| finds(b"VALUES") || finds(b"values"))
     }
 
     /// What the keys above the value at `start` name.
@@ -202,8 +271,15 @@ impl<'t> Probe<'t> {
             return set;
         }
         let mut set = Set::default();
-        for span in key::path_before(self.text, start) {
-            set.union(&self.read_key(span).named);
+        let mut add = |span| set.union(&read_key(self.text, span, self.lexicon).named);
+        match self.key_at(start).span {
+            _ if byte_before(self.text, start, 1) == b'>' => {
+                key::elements_before(self.text, start).for_each(&mut add);
+            }
+            Some(span) if key::begins_line(self.text, span) => {
+                key::outer_lines(self.text, span.0).for_each(&mut add);
+            }
+            _ => key::path_before(self.text, start).for_each(&mut add),
         }
         self.path = Some((start, set));
         set
@@ -241,6 +317,42 @@ impl<'t> Probe<'t> {
         let alone = outside.iter().all(|text| !has_word(text));
         self.alone = Some(alone);
         alone
+    }
+}
+
+impl Key {
+    /// The detectors that it names.
+    fn says(&self) -> Set {
+        let mut named = self.named;
+        named.remove(&self.hostile);
+        named
+    }
+}
+
+/// Judges a name.
+fn read_key(text: &[u8], span: (usize, usize), lexicon: &Lexicon) -> Key {
+    let mut all = Marks::default();
+    let mut head = Marks::default();
+    let (mut at, mut open) = (span.0, true);
+    while let Some((start, end)) = next_word(text, at).filter(|word| word.1 <= span.1) {
+        head = Marks::default();
+        lexicon.look_up(text, (start, end), span.1, &mut head);
+        all.union(&head);
+        open &= is_generic(slice(text, start, end));
+        at = end;
+    }
+    // The last word is what the thing is: a `card_timestamp` is a timestamp.
+    let mut named = all.key;
+    named.union(&all.near);
+    let mut hostile = all.hostile;
+    hostile.remove(&named);
+    hostile.union(&head.hostile);
+    Key {
+        span: Some(span),
+        named,
+        hostile,
+        doubtful: all.doubtful,
+        open: open || key::is_prose(text, span),
     }
 }
 

@@ -1,11 +1,12 @@
-//! A set of built-in detectors, as bits.
+//! A set of detectors, as bits.
 
 use super::table::COUNT;
+use crate::limits::CUSTOM_DETECTORS_MAX;
 
-const WORDS: usize = 3;
-const _: () = assert!(COUNT <= 64 * WORDS, "more detectors than bits");
+const WORDS: usize = 4;
+const _: () = assert!(COUNT + CUSTOM_DETECTORS_MAX <= 64 * WORDS, "more detectors than bits");
 
-/// A set of built-in detectors.
+/// A set of detectors: the built-in ones, and behind them those of the policy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Set([u64; WORDS]);
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use super::{Engine, Hit};
+use super::{Engine, Hit, Table, TableOf};
 use crate::limits::{WINDOW_HELD_BYTES, WINDOW_STEP_BYTES};
 
 /// The part of a text that is looked at, and how far it is decided what is in it.
@@ -85,6 +85,7 @@ impl Window {
 pub struct Stream<'e> {
     engine: &'e Engine,
     window: Window,
+    table: Option<Table>,
     hits: Vec<Hit>,
     cut: usize,
 }
@@ -92,7 +93,7 @@ pub struct Stream<'e> {
 impl<'e> Stream<'e> {
     /// Before the first piece.
     pub fn new(engine: &'e Engine) -> Stream<'e> {
-        Stream { engine, window: Window::default(), hits: Vec::new(), cut: 0 }
+        Stream { engine, window: Window::default(), table: None, hits: Vec::new(), cut: 0 }
     }
 
     /// Takes in the next piece. Calls `emit` with each hit that is decided and the offset in the
@@ -115,7 +116,10 @@ impl<'e> Stream<'e> {
 
     fn look(&mut self, last: bool, emit: &mut dyn FnMut(u64, &Hit)) {
         self.hits.clear();
-        self.cut += self.engine.find(self.window.text(), &mut self.hits);
+        let text = self.window.text();
+        let table = self.table.get_or_insert_with(|| self.engine.table(text));
+        let table = TableOf { table, goes_on: self.window.base() > 0 };
+        self.cut += self.engine.find_in(text, table, &mut self.hits);
         let decided = self.window.decide(last, self.hits.iter().map(|hit| hit.start..hit.end));
         let base = self.window.base();
         for hit in self.hits.iter().filter(|hit| decided.contains(&hit.start)) {

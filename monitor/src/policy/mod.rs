@@ -22,6 +22,7 @@ pub use jiff::civil::Date;
 pub use problem::{Level, Problem};
 pub use protect::{Protect, Protection};
 pub use scope::{Destination, Network, Processes};
+pub(crate) use words::suggest;
 
 use crate::limits::POLICY_BYTES_MAX;
 use crate::model::{Confidence, Endpoint, Entity, Finding, Process, Severity, Transport};

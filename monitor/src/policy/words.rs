@@ -7,7 +7,7 @@ const PART_BYTES_MIN: usize = 3;
 
 /// What to write instead of `word`: the nearest of `known` if one is near, then all of them as
 /// `plural`.
-pub(super) fn suggest(word: &str, known: &[&str], plural: &str) -> String {
+pub(crate) fn suggest(word: &str, known: &[&str], plural: &str) -> String {
     match nearest(word, known) {
         Some(near) => format!("did you mean \"{near}\"? {}", listed(known, plural)),
         None => listed(known, plural),

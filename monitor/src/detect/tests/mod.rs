@@ -9,9 +9,10 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::table::{card_tests as card, iban_tests as iban};
-use super::{DetectorId, Engine, Hit, Key, Stream, detector, detectors, redact};
+use super::{DetectorId, Engine, Hit, Key, Stream, detector, detectors};
 use crate::limits::HITS_PER_SAMPLE_MAX;
 use crate::model::{Confidence, Entity};
+use crate::redact::partly;
 
 static ALL: LazyLock<Engine> = LazyLock::new(Engine::all);
 
@@ -215,7 +216,7 @@ fn hits_over_the_limit_are_counted() {
     let mut hits = Vec::new();
     assert_eq!(ALL.find(text.as_bytes(), &mut hits), 3);
     assert_eq!(hits.len(), HITS_PER_SAMPLE_MAX);
-    assert!(!redact(&text).contains("a@acme.io"));
+    assert!(!partly(&text).contains("a@acme.io"));
 }
 
 #[test]
@@ -271,12 +272,12 @@ fn fingerprint_is_of_the_value_and_not_of_its_form() {
 fn redact_strikes_out_every_finding() {
     let text = "curl -d card=4111111111111111 -u jane@acme.io 'x?ssn=536-22-8726' é";
     let struck = "curl -d card=4***********1111 -u j***@a***.io 'x?ssn=***-**-8726' é";
-    assert_eq!(redact(text), struck);
-    assert_eq!(redact(""), "");
+    assert_eq!(partly(text), struck);
+    assert_eq!(partly(""), "");
     let text =
         r"curl x?card=4111%201111%201111%201111&to=jane%40acme.io -d card:\u0034111111111111111";
     let struck = "curl x?card=4*** **** **** 1111&to=j***@a***.io -d card:4***********1111";
-    assert_eq!(redact(text), struck);
+    assert_eq!(partly(text), struck);
 }
 
 /// One of the shapes that the module's documentation promises, as the kernel looks for them.
@@ -310,7 +311,7 @@ fn surroundings() -> impl Strategy<Value = (&'static str, &'static str)> {
         (r#"{"card":""#, r#"","x":1}"#),
         (r#"{"id":7,"cards":["#, "]}"),
         ("card=", "&cvv=123"),
-        ("pay with ", ", thanks"),
+        ("pay with card ", ", thanks"),
         ("<pan>", "</pan>"),
         ("\u{0}\u{10}", "\u{1a}"),
         ("", ""),
@@ -447,7 +448,7 @@ proptest! {
     #[test]
     fn redacted_text_holds_no_value(digits in card::card(), iban in iban::iban()) {
         let card = String::from_utf8_lossy(&digits).into_owned();
-        let redacted = redact(&format!("pay --card {card} --to {iban} --mail {card}@acme.io"));
+        let redacted = partly(&format!("pay --card {card} --to {iban} --mail {card}@acme.io"));
         prop_assert!(!redacted.contains(&card) && !redacted.contains(&iban), "{}", redacted);
     }
 }
