@@ -93,7 +93,8 @@ impl Tree {
     #[track_caller]
     pub fn found(&self, args: &[&str]) -> Vec<String> {
         let ran = self.scan(&[&["--format", "json"], args].concat());
-        let places = ran.lines().iter().map(|line| {
+        let lines = ran.lines();
+        let places = lines.iter().map(|line| {
             let word = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
             let (path, entity) = (word("path"), word("entity"));
             format!("{path}:{}:{} {entity}", line["line"], line["column"])

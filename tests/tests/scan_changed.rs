@@ -79,6 +79,23 @@ fn what_came_on_the_other_branch_does_not_count() {
 }
 
 #[test]
+fn of_a_file_that_was_renamed_only_the_lines_that_changed_count() {
+    let Some(repository) = Repository::new() else { support::skip!("git is not installed") };
+    let tree = &repository.0;
+    let text: String = (0..30).map(|n| format!("line {n} of some text\n")).collect();
+    for name in ["a", "b"] {
+        tree.put(&format!("{name}.txt"), format!("{name}\n{text}card {}\n", tree.data.card()));
+    }
+    repository.commit();
+    repository.git(&["mv", "a.txt", "moved a.txt"]);
+    repository.git(&["mv", "b.txt", "c.txt"]);
+    let moved = std::fs::read_to_string(tree.at("c.txt")).expect("it is there");
+    tree.put("c.txt", format!("{moved}card {}\n", tree.data.card()));
+    repository.git(&["add", "-A"]);
+    assert_eq!(tree.found(&["--changed-since", "HEAD"]), ["c.txt:33:6 CREDIT_CARD"]);
+}
+
+#[test]
 fn archives_that_changed_count_as_a_whole() {
     use std::io::Write as _;
     let Some(repository) = Repository::new() else { support::skip!("git is not installed") };

@@ -203,7 +203,8 @@ impl Explainer<'_> {
                 reasons.push((row.entity, why));
             }
         }
-        for row in &self.rows {
+        // Under a key of its own almost anything is a password.
+        for row in self.rows.iter().filter(|row| !row.find.is_keyed()) {
             let known = reasons.iter().any(|(entity, _)| *entity == row.entity);
             if let Some(why) = self.why_not(row, value).filter(|_| !known) {
                 reasons.push((row.entity, why));

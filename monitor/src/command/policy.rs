@@ -237,13 +237,14 @@ mod tests {
         (outcome, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 
-    const HOLDS: &str = "version = 1\n[[rule]]\nid = \"a\"\nentities = \"*\"\n";
+    const HOLDS: &str =
+        "version = 1\n[[rule]]\nid = \"a\"\nentities = [\"CREDIT_CARD\", \"US_SSN\"]\n";
 
     #[test]
     fn a_policy_that_holds_is_summed_up() {
         let (outcome, out, err) = printed(HOLDS.as_bytes(), false);
         assert_eq!(outcome, Outcome::Holds);
-        assert_eq!(out, "policy.toml holds: 1 rule, 5 entities\n");
+        assert_eq!(out, "policy.toml holds: 1 rule, 2 entities\n");
         assert_eq!(err, "");
     }
 
@@ -251,7 +252,7 @@ mod tests {
     fn warnings_do_not_fail() {
         let (outcome, out, err) = printed(format!("{HOLDS}action = \"kill\"").as_bytes(), false);
         assert_eq!(outcome, Outcome::Holds);
-        assert_eq!(out, "policy.toml holds: 1 rule, 5 entities (1 warning)\n");
+        assert_eq!(out, "policy.toml holds: 1 rule, 2 entities (1 warning)\n");
         assert!(err.starts_with("policy.toml:5:10: warning: one finding kills"), "{err}");
     }
 
@@ -297,7 +298,7 @@ policy.toml does not hold: 3 errors
         assert_eq!(out, expected);
         assert_eq!(err, "");
         let (_, out, _) = printed(HOLDS.as_bytes(), true);
-        assert!(out.contains(r#""holds":true,"rules":1,"entities":5"#), "{out}");
+        assert!(out.contains(r#""holds":true,"rules":1,"entities":2"#), "{out}");
     }
 
     #[test]

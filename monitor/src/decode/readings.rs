@@ -129,11 +129,11 @@ const ENCODINGS: [(&str, Encode, bool); 20] = [
 /// around it as encoding units may take up.
 fn find(bytes: &[u8], encoding: &str, value: &[u8]) -> Option<std::ops::Range<usize>> {
     let views = views(&text(bytes));
-    let found = views.iter().filter(|view| view.encoding == encoding).find_map(|view| {
+
+    views.iter().filter(|view| view.encoding == encoding).find_map(|view| {
         let at = view.bytes.windows(value.len()).position(|window| window == value)?;
         Some(view.span(at..at + value.len()))
-    });
-    found
+    })
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub struct Custom {
     /// What it looks for.
     pub matcher: Matcher,
     /// What a match must pass too, without its separators, letters in upper case.
-    pub validator: Option<fn(compact: &[u8]) -> bool>,
+    pub validator: Option<Check>,
     /// Terms, in lower case, that speak for it as a key or near by.
     pub words: Vec<String>,
     /// Whether it is only reported where one of the words names it.
@@ -30,6 +30,9 @@ pub struct Custom {
     /// How sure a match is where nothing names it.
     pub confidence: Confidence,
 }
+
+/// Whether a value without separators, letters in upper case, may have been issued.
+pub type Check = fn(compact: &[u8]) -> bool;
 
 /// What a detector of a policy looks for.
 pub enum Matcher {
@@ -207,12 +210,12 @@ impl Hasher for AsItIs {
 }
 
 /// A check that a policy may name.
-pub fn validator(name: &str) -> Option<fn(&[u8]) -> bool> {
+pub fn validator(name: &str) -> Option<Check> {
     VALIDATORS.iter().find(|(known, _)| *known == name).map(|(_, check)| *check)
 }
 
 /// The checks that a policy may name, beside the entities whose detectors have one.
-pub const VALIDATORS: [(&str, fn(&[u8]) -> bool); 6] = [
+pub const VALIDATORS: [(&str, Check); 6] = [
     ("luhn", super::checksum::luhn),
     ("mod-11-10", super::checksum::mod_11_10),
     ("mod-11-2", super::checksum::mod_11_2),

@@ -51,16 +51,23 @@ pub struct Form {
     pub pattern: &'static str,
     /// What the form alone is worth as evidence, in decibans.
     pub worth_db: Option<i16>,
+    /// Whether a value written so is only reported where the context names it, or it stands alone.
+    pub needs_context: bool,
 }
 
 /// A form whose worth follows from its letters and separators.
 pub const fn form(pattern: &'static str) -> Form {
-    Form { pattern, worth_db: None }
+    Form { pattern, worth_db: None, needs_context: false }
+}
+
+/// A form that many things have: reported where the context names it, or it stands alone.
+pub const fn bare(pattern: &'static str) -> Form {
+    Form { pattern, worth_db: None, needs_context: true }
 }
 
 /// A form that is worth more or less than its letters and separators say.
 pub const fn form_of(pattern: &'static str, worth_db: i16) -> Form {
-    Form { pattern, worth_db: Some(worth_db) }
+    Form { pattern, worth_db: Some(worth_db), needs_context: false }
 }
 
 /// A value that stands under a key, without its quotes.
@@ -74,6 +81,9 @@ pub struct Field {
 
 /// Judges the text at an anchor. `None` where nothing of the kind stands there.
 pub type FindAt = fn(probe: &mut Probe<'_>, at: usize, run: &Run) -> Option<Candidate>;
+
+/// Judges a value whose ends are known. `None` where it is nothing of the kind.
+pub type FindField = fn(probe: &mut Probe<'_>, field: Field) -> Option<Candidate>;
 
 /// Where and how the engine looks for values.
 #[derive(Debug, Clone, Copy)]
@@ -91,6 +101,15 @@ pub enum Find {
         /// Whether letters may be in lower case.
         any_case: bool,
     },
+    /// As a whole word of so many letters and digits, at least one of each.
+    Word {
+        /// Characters of the shortest.
+        min: usize,
+        /// Characters of the longest.
+        max: usize,
+        /// Judges the word.
+        find: FindField,
+    },
     /// At the first digit of a run that has at least so many digits in its first 32 bytes.
     Digits(u32, FindAt),
     /// At the first digit after exactly two letters.
@@ -103,8 +122,22 @@ pub enum Find {
     Colon(FindAt),
     /// At one of these strings, by its place of the first byte.
     Literal(&'static [&'static str], FindAt),
-    /// As the value under a key that one of the words names.
-    Key(fn(probe: &mut Probe<'_>, field: Field) -> Option<Candidate>),
+    /// As the value under a key that ends with one of the words. The first of them may stand in the
+    /// key above it.
+    Key(FindField),
+    /// In each of these ways.
+    Any(&'static [Find]),
+}
+
+impl Find {
+    /// Whether the key alone says what a value is.
+    pub fn is_keyed(&self) -> bool {
+        match self {
+            Find::Key(_) => true,
+            Find::Any(ways) => ways.iter().any(Find::is_keyed),
+            _ => false,
+        }
+    }
 }
 
 /// What the engine knows of an entity.
@@ -132,6 +165,10 @@ pub struct Detector {
     /// Whether a value without separators, letters in upper case, may have been issued. `None`
     /// where the standard has no check and no ranges.
     pub valid: Option<fn(compact: &[u8]) -> bool>,
+    /// Whether a value that is not valid is set so much like one that it is reported with low
+    /// confidence where the context names it: with check digits that are made up or mistyped, or
+    /// given under other rules. `None` where only valid values count.
+    pub plausible: Option<fn(compact: &[u8]) -> bool>,
     /// Published test values, without separators.
     pub test_values: &'static [&'static str],
     /// What may be shown of a value.
@@ -157,6 +194,7 @@ impl Detector {
             words: Words { key: &[], near: &[], hostile: &[], doubtful: &[] },
             find: Find::Forms(&[]),
             valid: None,
+            plausible: None,
             test_values: &[],
             mask: super::mask::last_four,
             plain: super::mask::compact,

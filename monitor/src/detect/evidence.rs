@@ -8,7 +8,7 @@ pub(super) const LOW_DB: i16 = 14;
 /// Evidence of medium confidence.
 pub(super) const MEDIUM_DB: i16 = 25;
 /// Evidence of high confidence.
-pub(super) const HIGH_DB: i16 = 40;
+pub(super) const HIGH_DB: i16 = 38;
 /// What the key, the column or the path is worth that names the entity.
 pub(super) const KEY_DB: i16 = 30;
 /// What a word near by is worth that names the entity.
@@ -100,6 +100,8 @@ pub struct Candidate {
     pub own_bounds: bool,
     /// Whether it is one of the published test values of its kind.
     pub test_data: bool,
+    /// Whether the key that it was found under names it.
+    pub under_key: bool,
     /// The highest confidence that it may have, whatever the context says.
     pub at_most: Confidence,
     /// What speaks for and against it so far.
@@ -116,9 +118,17 @@ impl Candidate {
             needs_context: false,
             own_bounds: false,
             test_data: false,
+            under_key: false,
             at_most: Confidence::High,
             reasons: Reasons::default(),
         }
+    }
+
+    /// Found under a key that names it.
+    #[must_use]
+    pub fn under_its_key(mut self) -> Candidate {
+        self.under_key = true;
+        self
     }
 
     /// With a reason more.

@@ -8,6 +8,7 @@
 //!
 //! It does not check what the digits say.
 
+use super::detector::Form;
 use super::text::{self, Boundary};
 
 /// Characters of a value without separators.
@@ -37,6 +38,8 @@ pub(super) struct Shape {
     pub letters: (usize, usize),
     /// What the form is worth, in decibans.
     pub worth_db: i16,
+    /// Whether the context must name it.
+    pub needs_context: bool,
 }
 
 /// A value that fits a shape.
@@ -61,11 +64,11 @@ const LETTER_DB: i16 = 4;
 /// No form proves more than this.
 const FORM_DB_MAX: i16 = 35;
 
-/// The shapes of a pattern: one for each choice of what is optional.
-pub(super) fn shapes(pattern: &str, worth_db: Option<i16>) -> Vec<Shape> {
+/// The shapes of a form: one for each choice of what is optional.
+pub(super) fn shapes(form: &Form) -> Vec<Shape> {
     let mut variants: Vec<Vec<Element>> = vec![Vec::new()];
     let mut literal = false;
-    let characters: Vec<u8> = pattern.bytes().collect();
+    let characters: Vec<u8> = form.pattern.bytes().collect();
     for (at, byte) in characters.iter().enumerate() {
         let element = match byte {
             b'\'' => {
@@ -88,7 +91,7 @@ pub(super) fn shapes(pattern: &str, worth_db: Option<i16>) -> Vec<Shape> {
             variants.extend(without);
         }
     }
-    variants.into_iter().filter_map(|elements| Shape::of(&elements, worth_db)).collect()
+    variants.into_iter().filter_map(|elements| Shape::of(&elements, form)).collect()
 }
 
 impl Element {
@@ -126,7 +129,7 @@ impl Element {
 }
 
 impl Shape {
-    fn of(elements: &[Element], worth_db: Option<i16>) -> Option<Shape> {
+    fn of(elements: &[Element], form: &Form) -> Option<Shape> {
         let first = elements.iter().position(|element| element.is_digit())?;
         let (before, after) = elements.split_at_checked(first)?;
         let sure = after.iter().take_while(|element| element.is_digit()).count();
@@ -145,7 +148,8 @@ impl Shape {
             after: after.to_vec(),
             group: (sure, most),
             letters: (letters, may),
-            worth_db: worth_db.unwrap_or(form_db.min(FORM_DB_MAX)),
+            worth_db: form.worth_db.unwrap_or(form_db.min(FORM_DB_MAX)),
+            needs_context: form.needs_context,
         })
     }
 
@@ -219,12 +223,13 @@ fn keep(separator: &mut u8, code: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::detector::form;
     use super::*;
 
     #[track_caller]
-    fn check(pattern: &str, text: &str, value: Option<&str>) {
+    fn check(pattern: &'static str, text: &str, value: Option<&str>) {
         let at = text.find(|c: char| c.is_ascii_digit()).expect("text has a digit");
-        let found = shapes(pattern, None).iter().find_map(|shape| shape.read(text.as_bytes(), at));
+        let found = shapes(&form(pattern)).iter().find_map(|shape| shape.read(text.as_bytes(), at));
         let found =
             found.map(|(written, _)| String::from_utf8_lossy(written.compact()).into_owned());
         assert_eq!(found.as_deref(), value, "{pattern} in {text}");

@@ -80,6 +80,22 @@ pub(super) fn begins_line(text: &[u8], (start, _): (usize, usize)) -> bool {
     blanks > 0 && byte_before(text, start - blanks, 1) == b'\n'
 }
 
+/// Bytes of the words before the last one of a sentence that may belong to a key.
+const PROSE_BYTES_MAX: usize = 48;
+
+/// Where the words begin that stand before the key at `start` in prose, a blank between each two.
+pub(super) fn words_before(text: &[u8], start: usize) -> usize {
+    let floor = start.saturating_sub(PROSE_BYTES_MAX);
+    let in_words = |b: u8| is_word_byte(b) || matches!(b, b' ' | b'-' | b'_' | b'\'');
+    let from = skip_back(text, start, floor, in_words);
+    // A word that the bound cuts is none.
+    if from == floor && from > 0 {
+        let rest = slice(text, from, start);
+        return from + rest.iter().position(|b| *b == b' ').unwrap_or(rest.len());
+    }
+    from
+}
+
 /// Bytes before a value in which the keys above it are looked for.
 const PATH_BYTES_MAX: usize = 1024;
 /// Keys above a value that are looked at.

@@ -8,8 +8,8 @@ use super::text::{byte, byte_before, slice};
 
 /// Slots of the filter that tells most words apart from all context words.
 const FILTER_BITS: usize = 1 << 15;
-/// Longest word that is looked up, in bytes: the longest of a built-in term has 34.
-const WORD_BYTES_MAX: usize = 40;
+/// Longest word that is looked up, in bytes: the longest of a built-in term has 54, in Thai.
+const WORD_BYTES_MAX: usize = 64;
 
 /// What a term says about detectors.
 #[derive(Debug, Clone, Copy, Default)]

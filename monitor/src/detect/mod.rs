@@ -46,12 +46,12 @@ pub use stream::{Stream, Window};
 
 use std::sync::Arc;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, MatchKind};
 
 use crate::limits::{CUSTOM_DETECTORS_MAX, HITS_PER_SAMPLE_MAX};
 use crate::model::{Confidence, Entity, Tags};
 use anchors::{BLOCK_BYTES, Block, block};
-use detector::{Field, FindAt};
+use detector::{Field, FindAt, FindField};
 use evidence::Candidate;
 use forms::Shape;
 use lexicon::{Lexicon, Terms};
@@ -125,7 +125,7 @@ const LETTERS_MAX: usize = 5;
 /// Digits of a first group that are told apart.
 const GROUP_MAX: usize = 20;
 /// Characters of a word that are told apart.
-const TOKEN_MAX: usize = 40;
+const TOKEN_MAX: usize = 64;
 /// Bytes from the first digit on in which digits are counted.
 const DENSITY_BYTES: usize = 32;
 
@@ -152,6 +152,8 @@ pub struct Engine {
     buckets: Vec<Bucket>,
     /// By length: number of the detector, and whether letters may be in lower case.
     tokens: Vec<Vec<(usize, bool)>>,
+    /// By length: the detectors of whole words.
+    words: Vec<Vec<(usize, FindField)>>,
     at: Vec<(usize, FindAt)>,
     plus: Vec<(usize, FindAt)>,
     colon: Vec<(usize, FindAt)>,
@@ -162,8 +164,6 @@ pub struct Engine {
     customs: Vec<Arc<Custom>>,
     entities: Vec<Entity>,
 }
-
-type FindField = fn(&mut Probe<'_>, Field) -> Option<Candidate>;
 
 /// The detectors of values under a key.
 #[derive(Default)]
@@ -204,6 +204,7 @@ impl Engine {
             lexicon: Lexicon::new(terms.chain(brought)),
             buckets: (0..=LETTERS_MAX).flat_map(|_| 0..=GROUP_MAX).map(|_| Bucket::new()).collect(),
             tokens: vec![Vec::new(); TOKEN_MAX + 1],
+            words: vec![Vec::new(); TOKEN_MAX + 1],
             at: Vec::new(),
             plus: Vec::new(),
             colon: Vec::new(),
@@ -213,34 +214,40 @@ impl Engine {
             entities: built_in.chain(customs.iter().map(|custom| custom.entity.clone())).collect(),
             customs: Vec::new(),
         };
-        if rows.iter().any(|(_, row)| matches!(row.find, Find::Plus(_))) {
+        if rows.iter().any(|(_, row)| row.entity == table::LOADED) {
             table::load();
         }
         engine.customs = customs;
         let mut literals = Vec::new();
         for (index, row) in rows {
-            engine.add(index, row, &mut literals);
+            engine.add(index, row, row.find, &mut literals);
         }
         for bucket in &mut engine.buckets {
             let shapes = bucket.shapes.iter().map(|(digits_min, ..)| *digits_min);
             bucket.digits_min = bucket.digits_min.min(shapes.min().unwrap_or(u32::MAX));
         }
         if !literals.is_empty() {
-            engine.literals = AhoCorasick::new(&literals).ok();
+            // Of two literals that begin at the same byte the longer one counts: `sk-ant-` is no
+            // `sk-`.
+            let kind = MatchKind::LeftmostLongest;
+            engine.literals = AhoCorasick::builder().match_kind(kind).build(&literals).ok();
         }
         engine
     }
 
-    fn add(&mut self, index: usize, row: &Detector, literals: &mut Vec<&'static str>) {
-        match row.find {
+    fn add(&mut self, index: usize, row: &Detector, find: Find, literals: &mut Vec<&'static str>) {
+        match find {
             Find::Forms(forms) => {
-                let shapes =
-                    forms.iter().flat_map(|form| forms::shapes(form.pattern, form.worth_db));
+                let shapes = forms.iter().flat_map(forms::shapes);
                 shapes.for_each(|shape| self.add_shape(index, &shape));
             }
             Find::Token { min, max, any_case } => {
                 let lengths = self.tokens.get_mut(min..=max.min(TOKEN_MAX)).into_iter().flatten();
                 lengths.for_each(|rows| rows.push((index, any_case)));
+            }
+            Find::Word { min, max, find } => {
+                let lengths = self.words.get_mut(min..=max.min(TOKEN_MAX)).into_iter().flatten();
+                lengths.for_each(|rows| rows.push((index, find)));
             }
             Find::Digits(digits_min, find) => {
                 for bucket in self.buckets.iter_mut().take(GROUP_MAX + 1) {
@@ -263,6 +270,7 @@ impl Engine {
                 self.literal_rows.extend(strings.iter().map(|_| (index, find)));
             }
             Find::Key(find) => self.keyed.add(index, row, find),
+            Find::Any(finds) => finds.iter().for_each(|find| self.add(index, row, *find, literals)),
         }
     }
 
@@ -455,42 +463,44 @@ impl Pass<'_, '_> {
 
     fn shape(&mut self, index: usize, shape: &Shape, at: usize) {
         let Some((written, boundary)) = shape.read(self.probe.text, at) else { return };
-        let Some(row) = table::DETECTORS.get(index) else { return };
-        self.judge(
-            index,
-            row,
-            written.compact(),
-            (written.start, written.end),
-            shape.worth_db,
-            boundary,
-        );
+        let span = (written.start, written.end);
+        let needs_context = shape.needs_context || boundary == Boundary::Joined;
+        self.judge(index, written.compact(), span, shape.worth_db, needs_context);
     }
 
     /// Weighs a value in its written form, if it passes the check of its row.
     fn judge(
         &mut self,
         index: usize,
-        row: &Detector,
         compact: &[u8],
         (start, end): (usize, usize),
         worth_db: i16,
-        boundary: Boundary,
+        needs_context: bool,
     ) {
-        let needs_context = row.tier == Tier::Weak || boundary == Boundary::Joined;
+        let Some(row) = table::DETECTORS.get(index) else { return };
+        let needs_context = row.tier == Tier::Weak || needs_context;
         // What must be named mostly is not: that is sooner found out than a check is made.
         let skip = needs_context && self.seen.is_none();
         if skip && !self.probe.is_named_or_alone(index, start, end) {
             return;
         }
-        if row.valid.is_some_and(|valid| !valid(compact)) {
-            self.note(index, (start, end), 0, Reasons::default(), Outcome::CheckFails);
-            return;
-        }
-        let mut found = Candidate::new(start, end, worth_db + row.chance_db());
+        let mut found = Candidate::new(start, end, worth_db);
         found.needs_context = needs_context;
         found.test_data = row.test_values.iter().any(|value| value.as_bytes() == compact);
-        if row.valid.is_some() {
-            found = found.because(Reasons::CHECKED);
+        match row.valid {
+            None => found.worth_db += row.chance_db(),
+            Some(valid) if valid(compact) => {
+                found.worth_db += row.chance_db();
+                found = found.because(Reasons::CHECKED);
+            }
+            Some(_) if row.plausible.is_some_and(|plausible| plausible(compact)) => {
+                found.needs_context = true;
+                found.at_most = Confidence::Low;
+            }
+            Some(_) => {
+                self.note(index, (start, end), 0, Reasons::default(), Outcome::CheckFails);
+                return;
+            }
         }
         if worth_db >= 15 {
             found = found.because(Reasons::FORM);
@@ -510,14 +520,20 @@ impl Pass<'_, '_> {
         let start = at - letters;
         let start = if is_escape(text, start) { start + 1 } else { start };
         let length = self.token_end - start;
-        let Some(rows) = self.engine.tokens.get(length).filter(|rows| !rows.is_empty()) else {
+        let Some(rows) = self.engine.tokens.get(length) else { return };
+        let words = self.engine.words.get(length).map_or(&[][..], Vec::as_slice);
+        if rows.is_empty() && words.is_empty() {
             return;
-        };
+        }
         let end = start + length;
         let boundary = text::boundary(text, start, end);
         let value = text::slice(text, start, end);
         if boundary == Boundary::Inside || !value.iter().any(is_letter) {
             return;
+        }
+        for (index, find) in words {
+            let found = find(&mut self.probe, Field { start, end });
+            self.keep(*index, found);
         }
         let mut compact = [0u8; TOKEN_MAX];
         let Some(compact) = compact.get_mut(..length) else { return };
@@ -525,9 +541,8 @@ impl Pass<'_, '_> {
         compact.make_ascii_uppercase();
         let has_lower = value.iter().any(u8::is_ascii_lowercase);
         for (index, any_case) in rows {
-            let Some(row) = table::DETECTORS.get(*index) else { continue };
             if *any_case || !has_lower {
-                self.judge(*index, row, compact, (start, end), 0, boundary);
+                self.judge(*index, compact, (start, end), 0, boundary == Boundary::Joined);
             }
         }
     }
@@ -559,11 +574,11 @@ impl Pass<'_, '_> {
             return;
         }
         let Some(field) = key::field_after(self.probe.text, at) else { return };
-        let named = self.probe.named_by_key(field.start);
+        let named = self.probe.named_by_end(field.start);
         for (index, find) in &engine.keyed.rows {
             if named.contains(*index) {
                 let found = find(&mut self.probe, field);
-                self.keep(*index, found);
+                self.keep(*index, found.map(Candidate::under_its_key));
             }
         }
     }
@@ -666,10 +681,17 @@ impl Keyed {
         self.rows.push((index, find));
         self.endings.resize(Keyed::BITS / 64, 0);
         for term in row.words.key.iter().chain(row.words.near) {
-            let bit = Keyed::ending(term.as_bytes());
-            if let Some(word) = self.endings.get_mut(bit / 64) {
-                *word |= 1 << (bit % 64);
-            }
+            self.add_ending(term);
+            // Written together, the last letters may be of two words.
+            self.add_ending(&term.replace(' ', ""));
+        }
+        probe::UNNAMED.iter().for_each(|term| self.add_ending(term));
+    }
+
+    fn add_ending(&mut self, term: &str) {
+        let bit = Keyed::ending(term.as_bytes());
+        if let Some(word) = self.endings.get_mut(bit / 64) {
+            *word |= 1 << (bit % 64);
         }
     }
 
@@ -679,18 +701,23 @@ impl Keyed {
             return false;
         }
         let skipped =
-            |b: &&u8| matches!(b, b'"' | b'\'' | b'\\' | b' ' | b'_' | b']' | b'0'..=b'9');
+            |b: &&u8| matches!(b, b'"' | b'\'' | b'\\' | b' ' | b'_' | b'-' | b']' | b'0'..=b'9');
         let head = text.get(..at).unwrap_or_default();
         let blank = head.iter().rev().take(Keyed::SKIPPED).take_while(skipped).count();
         let bit = Keyed::ending(head.get(..head.len() - blank).unwrap_or_default());
         self.endings.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
     }
 
-    /// The filter's bit for the last letters of `key`.
+    /// The filter's bit for the last letters of `key`, of its last word: `Id` of `patientId`.
     fn ending(key: &[u8]) -> usize {
-        let letters =
-            key.iter().rev().take(Keyed::LETTERS).take_while(|b| lexicon::is_word_byte(**b));
-        let hash = letters.fold(0u32, |hash, byte| hash << 8 | u32::from(byte | 0x20));
+        let (mut hash, mut hump) = (0u32, false);
+        for byte in key.iter().rev().take(Keyed::LETTERS) {
+            if !lexicon::is_word_byte(*byte) || (hump && byte.is_ascii_lowercase()) {
+                break;
+            }
+            hump = byte.is_ascii_uppercase();
+            hash = hash << 8 | u32::from(byte | 0x20);
+        }
         (hash.wrapping_mul(0x9E37_79B9) >> 18) as usize % Keyed::BITS
     }
 }

@@ -21,6 +21,16 @@ const NEAR_AFTER_BYTES: usize = 30;
 const ALONE_BYTES_MAX: usize = 128;
 /// Letters of a word that shows that a text is more than a value.
 const WORD_LETTERS_MIN: usize = 2;
+/// Words between the values of a list.
+const JOINING: [&[u8]; 2] = [b"and", b"or"];
+
+/// Keys that only repeat what the key above them names.
+pub(super) const UNNAMED: [&str; 6] = ["value", "val", "values", "text", "content", "raw"];
+
+/// Words of a term that ends a key.
+const TERM_WORDS_MAX: usize = 6;
+/// Bytes of a key, in prose with the words before it, of the key above it, and of what joins them.
+const JOINED_BYTES_MAX: usize = 177;
 
 /// Words of keys that say nothing of what is stored under them.
 #[rustfmt::skip]
@@ -72,6 +82,8 @@ struct Key {
     span: Option<(usize, usize)>,
     named: Set,
     hostile: Set,
+    /// One of its words, whichever, speaks against them.
+    against: Set,
     doubtful: Set,
     /// It says nothing either way, to nobody, or is a word of prose: words near by count too.
     open: bool,
@@ -131,7 +143,10 @@ impl<'t> Probe<'t> {
         let mut reasons = found.reasons;
         let mut score_db = found.worth_db;
         let mut at_most = found.at_most;
-        let verdict = self.verdict(index, start, end);
+        let verdict = match found.under_key {
+            true => Verdict::Named(Reasons::KEY, evidence::KEY_DB),
+            false => self.verdict(index, start, end),
+        };
         match verdict {
             Verdict::Hostile => return Err((score_db, reasons, Outcome::NamedOtherwise)),
             Verdict::Named(reason, db) => {
@@ -141,9 +156,12 @@ impl<'t> Probe<'t> {
             Verdict::Silent if !joined && self.is_alone(start, end) => {
                 reasons = reasons.and(Reasons::ALONE);
                 score_db += evidence::ALONE_DB;
-                if found.needs_context {
-                    at_most = Confidence::Low;
-                }
+                let most = match evidence::confidence(found.worth_db) {
+                    _ if found.needs_context => Confidence::Low,
+                    Some(Confidence::High) => Confidence::High,
+                    _ => Confidence::Medium,
+                };
+                at_most = at_most.min(most);
             }
             Verdict::Silent | Verdict::Doubtful if found.needs_context => {
                 return Err((score_db, reasons, Outcome::NeedsContext));
@@ -182,9 +200,78 @@ impl<'t> Probe<'t> {
         })
     }
 
-    /// The detectors that the key names that the value at `start` is stored under.
-    pub(super) fn named_by_key(&mut self, start: usize) -> Set {
-        self.key_at(start).says()
+    /// The detectors of which a term ends the key that the value at `start` is stored under, and no
+    /// word of that key speaks against it. The term may begin in the key above: `user`, `name`.
+    pub(super) fn named_by_end(&mut self, start: usize) -> Set {
+        let key = self.key_at(start);
+        let Some((outer, inner)) = self.named_key(start) else { return Set::default() };
+        let parts = [slice(self.text, outer.0, outer.1), b".", slice(self.text, inner.0, inner.1)];
+        let mut joined = [0u8; JOINED_BYTES_MAX];
+        let mut length = 0;
+        for (slot, byte) in joined.iter_mut().zip(parts.into_iter().flatten()) {
+            *slot = *byte;
+            length += 1;
+        }
+        let mut named = self.terms_at_end(slice(&joined, 0, length));
+        named.remove(&key.against);
+        named
+    }
+
+    /// The detectors of which a term ends the words of `key`, the number at its end apart.
+    fn terms_at_end(&self, key: &[u8]) -> Set {
+        let mut words = [(0usize, 0usize); TERM_WORDS_MAX];
+        let (mut at, mut count) = (0, 0);
+        while let Some(word) = next_word(key, at) {
+            at = word.1;
+            if count > 0 && slice(key, word.0, word.1).iter().all(u8::is_ascii_digit) {
+                continue;
+            }
+            words.rotate_left(1);
+            if let Some(last) = words.last_mut() {
+                *last = word;
+            }
+            count += 1;
+        }
+        let last = words.last().map_or(0, |word| word.1);
+        let mut named = Set::default();
+        for word in words.iter().rev().take(count) {
+            let mut marks = Marks::default();
+            if self.lexicon.look_up(key, *word, last, &mut marks) == Some(last) {
+                named.union(&marks.key);
+                named.union(&marks.near);
+            }
+        }
+        named
+    }
+
+    /// The span of the key of the value at `start`, in prose with the words before it: `full name` of `her full name: …`.
+    fn wide_key(&mut self, start: usize) -> Option<(usize, usize)> {
+        let span = self.key_at(start).span?;
+        let wide = if key::is_prose(self.text, span) {
+            key::words_before(self.text, span.0)
+        } else {
+            span.0
+        };
+        Some((wide, span.1))
+    }
+
+    /// The spans of the key above that key, empty where there is none, and of that key; of one that
+    /// says nothing (`value`), of those above it.
+    pub(super) fn named_key(&mut self, start: usize) -> Option<((usize, usize), (usize, usize))> {
+        let inner = self.wide_key(start)?;
+        let mut above = key::path_before(self.text, start);
+        let mut outer = above.next().unwrap_or((inner.0, inner.0));
+        // An array: its key is that of its values.
+        if outer == inner {
+            outer = above.next().unwrap_or((inner.0, inner.0));
+        }
+        let name = slice(self.text, inner.0, inner.1);
+        if outer.0 < outer.1
+            && UNNAMED.iter().any(|word| name.eq_ignore_ascii_case(word.as_bytes()))
+        {
+            return Some((above.next().unwrap_or((outer.0, outer.0)), outer));
+        }
+        Some((outer, inner))
     }
 
     /// Whether the key, the path or words near by name the detector, for detectors whose shape
@@ -344,13 +431,14 @@ fn read_key(text: &[u8], span: (usize, usize), lexicon: &Lexicon) -> Key {
     // The last word is what the thing is: a `card_timestamp` is a timestamp.
     let mut named = all.key;
     named.union(&all.near);
-    let mut hostile = all.hostile;
+    let (against, mut hostile) = (all.hostile, all.hostile);
     hostile.remove(&named);
     hostile.union(&head.hostile);
     Key {
         span: Some(span),
         named,
         hostile,
+        against,
         doubtful: all.doubtful,
         open: open || key::is_prose(text, span),
     }
@@ -362,7 +450,8 @@ fn has_word(text: &[u8]) -> bool {
     while let Some((start, end)) = next_word(text, at) {
         let word = slice(text, start, end);
         let number = word.iter().all(u8::is_ascii_digit);
-        if number || word.len() >= WORD_LETTERS_MIN && !word.iter().any(u8::is_ascii_digit) {
+        let letters = word.len() >= WORD_LETTERS_MIN && !word.iter().any(u8::is_ascii_digit);
+        if number || letters && !JOINING.contains(&word) {
             return true;
         }
         at = end;

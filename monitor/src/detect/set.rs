@@ -36,21 +36,4 @@ impl Set {
             *word &= !other;
         }
     }
-
-    pub fn intersection(&self, other: &Set) -> Set {
-        let mut both = *self;
-        for (word, other) in both.0.iter_mut().zip(other.0) {
-            *word &= other;
-        }
-        both
-    }
-
-    /// The indices in ascending order.
-    pub fn iter(self) -> impl Iterator<Item = usize> {
-        self.0.into_iter().enumerate().flat_map(|(at, word)| {
-            std::iter::successors(Some(word), |word| Some(word & word.wrapping_sub(1)))
-                .take_while(|word| *word != 0)
-                .map(move |word| at * 64 + word.trailing_zeros() as usize)
-        })
-    }
 }

@@ -234,8 +234,10 @@ impl Capture {
         let at = self.direction(ends, search);
         let Some(direction) = self.directions.get_mut(at) else { return };
         let name = name(search.path, ends);
-        let piece = Piece { bytes: payload.bytes, window: 0..payload.bytes.len() };
-        let text = Text { bytes: payload.bytes, fresh: 0, part: Part::Text };
+        // With a line end: what stands at the end of a datagram is not cut.
+        let bytes = Zeroizing::new([payload.bytes, b"\n"].concat());
+        let piece = Piece { bytes: &bytes, window: 0..payload.bytes.len() };
+        let text = Text { bytes: &bytes, fresh: 0, part: Part::Text };
         search.scratch.candidates.clear();
         let cut = search.rules.finder.find(
             &text,

@@ -66,7 +66,7 @@ impl Changed {
 
     fn add(&mut self, rev: &str, top: &Path) -> Result<(), String> {
         let base = base(rev, top)?;
-        let names = ["diff", "--name-only", "-z", "--diff-filter=d", "--no-renames", &base, "--"];
+        let names = ["diff", "--name-only", "-z", "--diff-filter=d", "--find-renames", &base, "--"];
         let names = git(top, &names)?;
         let new = git(top, &["ls-files", "--others", "--exclude-standard", "-z"])?;
         for name in names.split(|byte| *byte == 0).chain(new.split(|byte| *byte == 0)) {
@@ -82,7 +82,7 @@ impl Changed {
             "--no-color",
             "--no-ext-diff",
             "--no-textconv",
-            "--no-renames",
+            "--find-renames",
             "--diff-filter=d",
             "--src-prefix=a/",
             "--dst-prefix=b/",
@@ -150,10 +150,13 @@ fn base(rev: &str, top: &Path) -> Result<String, String> {
     Ok(if output.status.success() && !base.is_empty() { base } else { id })
 }
 
+/// Ranges of lines, the first and the last one of each.
+type Ranges = Vec<(u64, u64)>;
+
 /// The new lines of each file in a diff without context. Its lines are counted by what the heads of
 /// hunks say, so that nothing in a file passes for the head of another.
-fn hunks(diff: &[u8]) -> Vec<(Vec<u8>, Vec<(u64, u64)>)> {
-    let mut files: Vec<(Vec<u8>, Vec<(u64, u64)>)> = Vec::new();
+fn hunks(diff: &[u8]) -> Vec<(Vec<u8>, Ranges)> {
+    let mut files: Vec<(Vec<u8>, Ranges)> = Vec::new();
     let mut left = 0u64;
     for line in diff.split(|byte| *byte == b'\n') {
         if line.starts_with(b"\\") {
@@ -162,6 +165,12 @@ fn hunks(diff: &[u8]) -> Vec<(Vec<u8>, Vec<(u64, u64)>)> {
             left = left.saturating_sub(1);
         } else if let Some(name) = line.strip_prefix(b"+++ ") {
             files.push((new_name(name), Vec::new()));
+        } else if let Some(name) = line.strip_prefix(b"rename to ") {
+            // Where nothing else follows, nothing but the name changed.
+            files.push((unquoted_name(name), Vec::new()));
+        } else if line.starts_with(b"Binary files ") {
+            // Of a binary that was renamed as well, all changed.
+            files.pop_if(|(_, lines)| lines.is_empty());
         } else if let Some((old, start, new)) = hunk(line) {
             left = old.saturating_add(new);
             if let (Some((_, lines)), true) = (files.last_mut(), new > 0) {
@@ -187,10 +196,13 @@ fn hunk(line: &[u8]) -> Option<(u64, u64, u64)> {
 
 /// A name behind `+++ `: with its prefix, and quoted as C does where it has to be.
 fn new_name(name: &[u8]) -> Vec<u8> {
-    let name = name.strip_suffix(b"\t").unwrap_or(name);
-    let quoted = name.strip_prefix(b"\"").and_then(|name| name.strip_suffix(b"\""));
-    let name = quoted.map_or_else(|| name.to_vec(), unquoted);
+    let name = unquoted_name(name.strip_suffix(b"\t").unwrap_or(name));
     name.strip_prefix(b"b/").map(<[u8]>::to_vec).unwrap_or(name)
+}
+
+fn unquoted_name(name: &[u8]) -> Vec<u8> {
+    let quoted = name.strip_prefix(b"\"").and_then(|name| name.strip_suffix(b"\""));
+    quoted.map_or_else(|| name.to_vec(), unquoted)
 }
 
 fn unquoted(name: &[u8]) -> Vec<u8> {

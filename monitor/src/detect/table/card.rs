@@ -207,7 +207,7 @@ fn judge(text: &[u8], number: &Number<'_>) -> Option<Candidate> {
 }
 
 /// Whether an issuer has numbers of that length with that beginning, and the check digit fits.
-fn is_card(digits: &[u8]) -> bool {
+pub(super) fn is_card(digits: &[u8]) -> bool {
     luhn(digits) && !one_repeated(digits) && issuer_of(digits).is_some()
 }
 

@@ -1,16 +1,18 @@
-//! Telephone numbers in international form, ITU-T E.164: a plus sign, a country code and a national
-//! number that the numbering plan of that country knows. National forms are not looked for: without
-//! a country they are any digits.
+//! Telephone numbers. In international form, ITU-T E.164: a plus sign, a country code and a national
+//! number that the numbering plan of that country knows. In national form, which without a country
+//! are any digits: where they are set as in North America or as Japan's mobile numbers, under a key
+//! that names them, or next to a word that does, if a country's plan knows them.
 
 use std::sync::LazyLock;
 
 use rlibphonenumber::{PhoneNumber, PhoneNumberUtil};
 
-use super::super::detector::{Detector, Find, Tier};
+use super::super::detector::{Detector, Field, Find, Tier};
 use super::super::evidence::{Candidate, Reasons};
 use super::super::probe::Probe;
 use super::super::text::{self, Boundary, Run};
 use super::super::{mask, words};
+use super::value;
 use crate::model::Tag;
 
 pub(super) const ROWS: &[Detector] = &[Detector {
@@ -20,7 +22,11 @@ pub(super) const ROWS: &[Detector] = &[Detector {
     chance: 0.3,
     example: "phone: +49 30 1234567",
     words: words::PHONE_NUMBER,
-    find: Find::Plus(find),
+    find: Find::Any(&[
+        Find::Plus(find),
+        Find::Digits(NATIONAL_DIGITS_MIN as u32, find_national),
+        Find::Key(find_keyed),
+    ]),
     mask: mask_value,
     plain,
     ..Detector::new("PHONE_NUMBER", "Telephone number")
@@ -78,7 +84,11 @@ impl Plans {
     }
 
     fn is_valid(&self, digits: &[u8]) -> bool {
-        let Some((code, national)) = self.split(digits) else { return false };
+        self.split(digits).is_some_and(|(code, national)| self.knows(code, national))
+    }
+
+    /// Whether the plan of a country knows a number, dialled from abroad.
+    fn knows(&self, code: usize, national: &[u8]) -> bool {
         let zeros = national.iter().take_while(|b| **b == b'0').count();
         let number = PhoneNumber {
             country_code: i32::try_from(code).unwrap_or(0),
@@ -113,6 +123,159 @@ fn find(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
     found.needs_context = text::boundary_after(text, end) != Boundary::Clean;
     found.test_data = is_fictitious(digits);
     Some(found)
+}
+
+/// Digits of a national number without a key, and with one.
+const NATIONAL_DIGITS_MIN: usize = 9;
+const KEYED_DIGITS_MIN: usize = 7;
+const NATIONAL_DIGITS_MAX: usize = 12;
+/// What it is worth to be set as in North America: with the area code in parentheses, with dashes.
+const PARENTHESES_DB: i16 = 25;
+const DASHES_DB: i16 = 15;
+/// What separators and digits of another country are worth next to a word, and under a key.
+const WORD_DB: i16 = 5;
+const KEYED_DB: i16 = 10;
+
+/// Country codes of plans whose national numbers begin with a trunk prefix 0, and of such without.
+#[rustfmt::skip]
+const WITH_TRUNK: [usize; 24] = [
+    44, 49, 33, 39, 31, 32, 41, 43, 46, 61, 81, 90, 91, 27, 82, 55, 62, 63, 66, 84, 86, 353, 358, 385,
+];
+#[rustfmt::skip]
+const WITHOUT_TRUNK: [usize; 15] = [34, 351, 48, 47, 45, 65, 852, 420, 30, 55, 52, 86, 91, 971, 372];
+
+impl Plans {
+    /// Whether a plan of some country knows the number as it is dialled there.
+    fn is_national(&self, digits: &[u8]) -> bool {
+        match digits {
+            [b'1', rest @ ..] if rest.len() == 10 => self.knows(1, rest),
+            [b'0', b'0', ..] => false,
+            [b'0', rest @ ..] => {
+                self.knows(39, digits) || WITH_TRUNK.iter().any(|code| self.knows(*code, rest))
+            }
+            _ if digits.len() == 10 && self.knows(1, digits) => true,
+            _ => WITHOUT_TRUNK.iter().any(|code| self.knows(*code, digits)),
+        }
+    }
+}
+
+/// How the groups of a number are set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Setting {
+    /// `(415) 555-0132`.
+    Parentheses,
+    /// `415-555-0132`, `090-1234-5678`.
+    Dashes,
+    /// In any other way.
+    Other,
+}
+
+fn find_national(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
+    let text = probe.text;
+    // One group is any number; a first group of more than five is none of a telephone number.
+    let first = value::end_of(text, at, 6, |b| b.is_ascii_digit());
+    let (last, follows) = (text::byte_before(text, at, 1), text::byte(text, first));
+    if first - at > 5 || !matches!(follows, b' ' | b'-' | b'.' | b')' | b'/') || last == b'+' {
+        return None;
+    }
+    let start = at - usize::from(last == b'(');
+    if text::boundary_before(text, start) != Boundary::Clean {
+        return None;
+    }
+    let number = read(text, at);
+    let (end, count) = *number.ends.get(number.ends_count.checked_sub(1)?)?;
+    let digits = number.digits.get(..count)?;
+    if !(NATIONAL_DIGITS_MIN..=NATIONAL_DIGITS_MAX).contains(&count)
+        || follows == b')' && start == at
+    {
+        return None;
+    }
+    let setting = setting(text, start, end, digits)?;
+    let looks_like_a_date = setting == Setting::Other
+        && !matches!(digits.first(), Some(b'0' | b'1' | b'6' | b'7' | b'9'));
+    if looks_like_a_date && count != 10 || text::boundary_after(text, end) == Boundary::Inside {
+        return None;
+    }
+    // The context is asked first: the plans are slow.
+    let named = probe.is_named(*PLACE, start, end);
+    if (setting == Setting::Other && !named) || !PLANS.as_ref()?.is_national(digits) {
+        return None;
+    }
+    let worth_db = match setting {
+        Setting::Parentheses => PARENTHESES_DB,
+        Setting::Dashes => DASHES_DB,
+        Setting::Other => WORD_DB,
+    };
+    let mut found = Candidate::new(start, end, worth_db).because(Reasons::FORM);
+    found.test_data = digits.len() == 10 && is_fictitious(&with_code(digits));
+    Some(found)
+}
+
+/// The place of this detector, to ask for its context before the plans.
+static PLACE: LazyLock<usize> = LazyLock::new(|| {
+    let place = super::DETECTORS.iter().position(|row| row.entity == super::LOADED);
+    place.unwrap_or(usize::MAX)
+});
+
+/// How a number is set, if it may be one.
+fn setting(text: &[u8], start: usize, end: usize, digits: &[u8]) -> Option<Setting> {
+    let written = text::slice(text, start, end);
+    let shape = |pattern: &[u8]| {
+        written.len() == pattern.len()
+            && written.iter().zip(pattern).all(|(b, wanted)| match wanted {
+                b'9' => b.is_ascii_digit(),
+                _ => b == wanted,
+            })
+    };
+    // The plan of North America: neither area code nor exchange begin with 0 or 1.
+    let north_american = matches!(digits, [b'2'..=b'9', _, _, b'2'..=b'9', ..]);
+    let japanese = matches!(digits, [b'0', b'5'..=b'9', b'0', ..]) && shape(b"999-9999-9999");
+    Some(match () {
+        () if north_american && (shape(b"(999) 999-9999") || shape(b"(999)999-9999")) => {
+            Setting::Parentheses
+        }
+        () if north_american && shape(b"999-999-9999") || japanese => Setting::Dashes,
+        () => Setting::Other,
+    })
+}
+
+/// Ten digits of North America with their country code.
+fn with_code(digits: &[u8]) -> [u8; 11] {
+    let mut all = [b'1'; 11];
+    for (slot, digit) in all.iter_mut().skip(1).zip(digits) {
+        *slot = *digit;
+    }
+    all
+}
+
+/// Words of keys that name a telephone number and nothing else.
+#[rustfmt::skip]
+const PHONE_KEYS: [&str; 22] = [
+    "phone", "tel", "mobil", "mobiel", "cell", "fax", "msisdn", "sms", "whatsapp", "handy", "rufnummer",
+    "gsm", "celular", "móvil", "movil", "portable", "caller", "callee", "téléphone", "telefon",
+    "teléfono", "telefoon",
+];
+
+fn find_keyed(probe: &mut Probe<'_>, field: Field) -> Option<Candidate> {
+    let text = probe.text;
+    let (_, key) = probe.named_key(field.start)?;
+    if !value::holds_any(text::slice(text, key.0, key.1), &PHONE_KEYS) {
+        return None;
+    }
+    let digit = field.start + usize::from(text::byte(text, field.start) == b'(');
+    if !text::byte(text, digit).is_ascii_digit() {
+        return None;
+    }
+    let number = read(text, digit);
+    let (end, count) = *number.ends.get(number.ends_count.checked_sub(1)?)?;
+    let digits = number.digits.get(..count)?;
+    let sane = (KEYED_DIGITS_MIN..=NATIONAL_DIGITS_MAX).contains(&count)
+        && text::boundary_after(text, end) != Boundary::Inside
+        && PLANS.as_ref()?.is_national(digits);
+    let mut found =
+        Candidate::new(field.start, end, if end - digit > count { KEYED_DB } else { 0 });
+    found.test_data = digits.len() == 10 && is_fictitious(&with_code(digits));
+    sane.then_some(found)
 }
 
 /// A candidate: its digits, and every place where it may end with the digits up to there.
@@ -187,14 +350,17 @@ fn mask_value(value: &[u8]) -> String {
     for (slot, digit) in digits.iter_mut().zip(value.iter().filter(|b| b.is_ascii_digit())) {
         *slot = *digit;
     }
-    let code = PLANS.as_ref().and_then(|plans| plans.split(&digits));
+    let abroad = value.trim_ascii_start().starts_with(b"+");
+    let code = PLANS.as_ref().filter(|_| abroad).and_then(|plans| plans.split(&digits));
     let shown = code.map_or(0, |(_, national)| digits.len().saturating_sub(national.len()));
     mask::strike(value, mask::digit, |n| count >= DIGITS_MIN && (n < shown || n + 2 >= count))
 }
 
-/// Plus sign and digits, without the `(0)` that is no part of the number.
+/// Plus sign where there is one, and digits, without the `(0)` that is no part of the number.
 fn plain(value: &[u8], out: &mut dyn FnMut(u8)) {
-    out(b'+');
+    if value.starts_with(b"+") {
+        out(b'+');
+    }
     let mut rest = value;
     while let Some((first, after)) = rest.split_first() {
         rest = rest.strip_prefix(b"(0)").unwrap_or(after);

@@ -1,6 +1,8 @@
 //! Tests of the whole engine. What concerns one file alone is tested there.
 
 mod cases;
+mod europe;
+mod kinds;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -148,7 +150,9 @@ fn every_example_is_found_for_sure_and_masked() {
         let hits = find(row.entity, row.example.as_bytes());
         assert!(hits.len() == 1, "{}: {:?}", row.entity, hits);
         let hit = hits[0];
-        assert_eq!(hit.confidence, Confidence::High, "{} scores {}", row.entity, hit.score_db);
+        // Without a check, a key that names it is all there is.
+        let least = if row.chance < 0.5 { Confidence::High } else { Confidence::Medium };
+        assert!(hit.confidence >= least, "{} scores {}", row.entity, hit.score_db);
         let value = &row.example[hit.start..hit.end];
         assert_ne!((row.mask)(value.as_bytes()), value, "{}", row.entity);
     }

@@ -251,12 +251,12 @@ transport = ["TCP", "tls", "http"]"#,
         ],
     );
     check_entities(
-        r#"["CREDITCARD", "EMAIL", "US_SSM", "PASSPORT", "Iban-Code"]"#,
+        r#"["CREDITCARD", "EMAIL", "US_SSM", "TELEGRAM", "Iban-Code"]"#,
         &[
             r#"4:13: unknown entity "CREDITCARD"; did you mean "CREDIT_CARD"? `egress-monitor entities` lists them"#,
             r#"4:27: unknown entity "EMAIL"; did you mean "EMAIL_ADDRESS"? `egress-monitor entities` lists them"#,
             r#"4:36: unknown entity "US_SSM"; did you mean "US_SSN"? `egress-monitor entities` lists them"#,
-            r#"4:46: unknown entity "PASSPORT"; `egress-monitor entities` lists them"#,
+            r#"4:46: unknown entity "TELEGRAM"; `egress-monitor entities` lists them"#,
             r#"4:58: unknown entity "Iban-Code"; did you mean "IBAN_CODE"? `egress-monitor entities` lists them"#,
         ],
     );

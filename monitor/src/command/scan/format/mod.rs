@@ -121,17 +121,12 @@ pub fn harmless(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }
 
-/// What is to be known of a finding beside entity and confidence, in words.
+/// What is to be known of a finding beside entity and confidence, in words: that it is cut or a
+/// test value is among the reasons.
 fn remarks(found: &Found) -> Vec<String> {
     let mut remarks: Vec<String> = found.reasons.iter().map(ToString::to_string).collect();
     if found.encoding != "plain" {
         remarks.push(format!("in {}", found.encoding));
-    }
-    if found.partial {
-        remarks.push("partial".into());
-    }
-    if found.test_data {
-        remarks.push("test data".into());
     }
     remarks
 }
@@ -140,7 +135,7 @@ fn remarks(found: &Found) -> Vec<String> {
 fn sentence(found: &Found) -> String {
     let remarks = remarks(found);
     let remarks =
-        if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) };
+        if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join("; ")) };
     format!("{} {}, {} confidence{remarks}", found.entity, found.masked, confidence(found))
 }
 

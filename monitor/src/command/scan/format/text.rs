@@ -36,7 +36,7 @@ impl Printer for Text {
         )?;
         let remarks = remarks(found);
         if !remarks.is_empty() {
-            write!(run.out, " ({})", harmless(&remarks.join(", ")))?;
+            write!(run.out, " ({})", harmless(&remarks.join("; ")))?;
         }
         if !found.tags.is_empty() {
             write!(run.out, " {dim}[{}]{dim:#}", found.tags.join(", "))?;
