@@ -76,6 +76,7 @@ const IDS: &[Id] = &[
     id("LT_ASMENS_KODAS", "lt.asmens", "ddddddddddd"),
     id("LV_PERSONAS_KODS", "lv.pvn", "ddddddddddd"),
     id("MY_NRIC", "my.nric", "dddddddddddd"),
+    id("MX_RFC", "mx.rfc", "AAAAddddddXXX"),
     id("MX_CURP", "mx.curp", "AAAAddddddHDFAAAdd"),
     id("NL_BSN", "nl.bsn", "ddddddddd"),
     id("NO_FODSELSNUMMER", "no.fodselsnummer", "ddddddddddd"),

@@ -274,8 +274,7 @@ fn find_pem(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
     let cut = || rest.iter().position(|b| !in_body(b)).unwrap_or(rest.len());
     let body_length = closed.unwrap_or_else(cut);
     let body = rest.get(..body_length)?;
-    if body.iter().filter(|b| base64(**b)).count() < PEM_BODY_BYTES_MIN
-        || !body.iter().all(in_body)
+    if body.iter().filter(|b| base64(**b)).count() < PEM_BODY_BYTES_MIN || !body.iter().all(in_body)
     {
         return None;
     }
