@@ -14,8 +14,9 @@ const EXAMPLES: &str = "Examples:
   egress-monitor scan src                    find personal data in files
   egress-monitor redact < app.log            without the personal data in it
 
-Exit codes of scan: 0 clean, 1 findings, 2 trouble. Of all others: 0 well, 1 trouble, 2 wrong arguments, 66 a file cannot be read, 69 the kernel cannot,
-73 a file cannot be made, 75 another instance runs, 77 not permitted, 78 the policy has errors.";
+Exit codes of scan: 0 clean, 1 findings, 2 trouble. Of all others: 0 well, 1 trouble, 2 wrong
+arguments, 66 a file cannot be read, 69 the kernel cannot, 73 a file cannot be made, 75 another
+instance runs, 77 not permitted, 78 the policy has errors.";
 
 /// See what personal data leaves this host, and alert or kill as the policy says
 #[derive(Parser)]

@@ -1,12 +1,11 @@
 //! The only wiring: a sample through reassemble, decode, detect and decide. No I/O, no clock: the
 //! same samples give the same decisions, from the kernel, a recording or a test.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::decide::{Decider, Decision, Event};
 use crate::decode::{Decoder, LeftOut, Part, Text, place, views_live};
-use crate::detect::{DetectorId, Engine, Hit, Key};
+use crate::detect::{Engine, Hit, Key, Reading, settle_readings};
 use crate::limits::FINDINGS_PER_SAMPLE_MAX;
 use crate::model::{Finding, SampleHead};
 use crate::policy::Policy;
@@ -44,8 +43,8 @@ struct Finder {
     engine: Engine,
     key: Key,
     hits: Vec<Hit>,
-    /// Where hits of one text stand in it, over all its views.
-    spans: HashSet<(DetectorId, usize, usize)>,
+    /// Hits of all views of one text.
+    readings: Vec<Reading>,
 }
 
 impl Pipeline {
@@ -53,12 +52,7 @@ impl Pipeline {
     pub fn new(policy: Arc<Policy>, key: Key) -> Pipeline {
         Pipeline {
             flows: Flows::default(),
-            finder: Finder {
-                engine: Engine::new(&policy.entities()),
-                key,
-                hits: Vec::new(),
-                spans: HashSet::new(),
-            },
+            finder: Finder { engine: policy.engine(), key, hits: Vec::new(), readings: Vec::new() },
             decider: Decider::new(policy),
             counters: Counters::default(),
             findings: Vec::new(),
@@ -95,7 +89,7 @@ impl Pipeline {
 
     /// Puts another policy in force; flows go on.
     pub fn replace_policy(&mut self, policy: Arc<Policy>) {
-        self.finder.engine = Engine::new(&policy.entities());
+        self.finder.engine = policy.engine();
         self.decider.replace(policy);
     }
 
@@ -127,28 +121,32 @@ impl Pipeline {
 
 impl Finder {
     fn find(&mut self, text: &Text<'_>, findings: &mut Vec<Finding>, counters: &mut Counters) {
-        self.spans.clear();
+        self.readings.clear();
         let views = views_live(text);
         counters.undecoded.add(views.left_out);
-        for view in views.iter() {
+        for (number, view) in views.iter().enumerate() {
             self.hits.clear();
             counters.hits_cut += self.engine.find(&view.bytes, &mut self.hits) as u64;
             for hit in &self.hits {
-                let mut hit = *hit;
-                (hit.confidence, hit.partial) =
-                    view.judge(&(hit.start..hit.end), hit.confidence, hit.partial);
-                let hit = &hit;
-                let span = view.span(hit.start..hit.end);
-                // What ends before the fresh bytes was found when they were.
-                let news = span.end > text.fresh && !view.is_at_edge(&(hit.start..hit.end));
-                if !news || !self.spans.insert((hit.detector, span.start, span.end)) {
+                let range = hit.start..hit.end;
+                if view.is_at_edge(&range) {
                     continue;
                 }
-                counters.hits += 1;
-                let Some(value) = view.bytes.get(hit.start..hit.end) else { continue };
-                let key = hit.key.and_then(|(start, end)| view.bytes.get(start..end));
-                add(findings, (&self.engine, &self.key), hit, value, text.part, key, counters);
+                let (confidence, partial) = view.judge(&range, hit.confidence, hit.partial);
+                let hit = Hit { confidence, partial, ..*hit };
+                self.readings.push(Reading { span: view.span(range), view: number, hit });
             }
+        }
+        settle_readings(&mut self.readings);
+        // What ends before the fresh bytes was found when they were.
+        for reading in self.readings.iter().filter(|reading| reading.span.end > text.fresh) {
+            counters.hits += 1;
+            let (hit, Some(view)) = (&reading.hit, views.iter().nth(reading.view)) else {
+                continue;
+            };
+            let Some(value) = view.bytes.get(hit.start..hit.end) else { continue };
+            let key = hit.key.and_then(|(start, end)| view.bytes.get(start..end));
+            add(findings, (&self.engine, &self.key), hit, value, text.part, key, counters);
         }
     }
 }

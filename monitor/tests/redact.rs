@@ -292,3 +292,65 @@ fn the_same_value_has_the_same_token_however_it_is_written() {
     assert_eq!(tokens.len(), 3, "{redacted}");
     assert!(tokens.iter().all(|token| token == &tokens[0]), "{redacted}");
 }
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// As `base64` writes it, without a library that only this test would use.
+fn base64(text: &str) -> String {
+    let mut tool = std::process::Command::new("base64");
+    tool.args(["-w", "0"]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut child = tool.spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_bytes()).unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn what_is_encoded_as_a_whole_is_encoded_again() {
+    let inner = r#"{"card": "4539578763621486", "n": 1}"#;
+    let masked = r#"{"card": "****************", "n": 1}"#;
+    let removed = r#"{"card": "[CREDIT_CARD]", "n": 1}"#;
+    for encode in [hex, base64] {
+        let text = |inner: &str| format!("body {} end", encode(inner));
+        check(Mode::Mask, &text(inner), &text(masked));
+        check(Mode::Remove, &text(inner), &text(removed));
+        // Again within itself.
+        let text = |inner: &str| format!("body {} end", base64(&format!("x {} y", encode(inner))));
+        check(Mode::Mask, &text(inner), &text(masked));
+        check(Mode::Remove, &text(inner), &text(removed));
+    }
+    // In the lines of MIME.
+    let lines = |inner: &str| {
+        let letters = base64(inner);
+        let lines = letters.as_bytes().chunks(76).map(String::from_utf8_lossy);
+        format!("body\r\n\r\n{}\r\n\r\nend", lines.collect::<Vec<_>>().join("\r\n"))
+    };
+    let filled = |inner: &str| format!("{inner} {}", "and so it goes on. ".repeat(9));
+    let split = |inner: &str| format!("{}{inner}", "A word more. ".repeat(4));
+    for fill in [&filled as &dyn Fn(&str) -> String, &split] {
+        check(Mode::Mask, &lines(&fill(inner)), &lines(&fill(masked)));
+        check(Mode::Remove, &lines(&fill(inner)), &lines(&fill(removed)));
+    }
+}
+
+#[test]
+fn two_bytes_for_each_character_stay_two() {
+    let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let text = wide("the card 4539578763621486 was paid");
+    assert_eq!(redact(Mode::Mask, false, &[&text]), wide("the card **************** was paid"));
+    assert_eq!(redact(Mode::Remove, false, &[&text]), wide("the card [CREDIT_CARD] was paid"));
+}
+
+#[test]
+fn what_is_packed_in_a_text_is_packed_again() {
+    let pack = |text: &str| -> Vec<u8> {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut packed, text.as_bytes()).unwrap();
+        packed.finish().unwrap()
+    };
+    let around = |packed: Vec<u8>| [b"before ".as_slice(), &packed, b" after"].concat();
+    let text = around(pack("the card 4539578763621486 was paid, and then some more"));
+    let redacted = redact(Mode::Remove, false, &[&text]);
+    assert_eq!(redacted, around(pack("the card [CREDIT_CARD] was paid, and then some more")));
+}

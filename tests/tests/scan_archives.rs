@@ -119,7 +119,6 @@ fn what_is_damaged_is_searched_as_far_as_it_goes_and_is_trouble() {
     let text = [card(&tree), filler(20_000).into_bytes()].concat();
     for (name, mut bytes) in [
         ("x.gz", gz(&text)),
-        ("x.zst", zstd(&text)),
         ("x.tar", tar(&[("x", &text)])),
         ("x.tar.gz", gz(&tar(&[("x", &text)]))),
     ] {
@@ -129,6 +128,10 @@ fn what_is_damaged_is_searched_as_far_as_it_goes_and_is_trouble() {
         assert_eq!(ran.code, 1, "{name}: {}{}", ran.out, ran.err);
         assert!(ran.err.contains("damaged"), "{name}: {}", ran.err);
     }
+    // Of a zstd frame, its last window comes out with its end only.
+    tree.put("x.zst", &zstd(&text)[..1000]);
+    let ran = tree.scan(&["x.zst"]);
+    assert!(ran.code == 2 && ran.err.contains("x.zst: damaged"), "{}", ran.err);
     tree.put("clean.gz", &gz(&filler(20_000).into_bytes())[..1000]);
     assert_eq!(tree.scan(&["--entities", "US_SSN", "clean.gz"]).code, 2);
     tree.put("x.zip", &zip(&[("a", &text)])[..500]);

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::exit::Exit;
-use super::scan::unknown;
+use super::names::unknown;
 use crate::detect::{Detector, Tier, detectors};
 
 const EXAMPLES: &str = "Examples:
@@ -99,7 +99,8 @@ fn print(args: &EntitiesArgs, rows: &[&'static Detector], out: &mut dyn Write) -
         writeln!(
             out,
             "{entity:names$}  {tier:tiers$}  {joined:tags$}  {title} ({}{by_name}): {}",
-            line.standard, line.example
+            line.standard,
+            line.example.replace('\n', "\\n")
         )?;
     }
     Ok(())
@@ -111,7 +112,7 @@ fn one(row: &'static Detector, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  tier      {}: {}", line.tier, tier(row.tier))?;
     writeln!(out, "  tags      {}", line.tags.join(", "))?;
     writeln!(out, "  standard  {}", line.standard)?;
-    writeln!(out, "  example   {}", line.example)?;
+    writeln!(out, "  example   {}", line.example.replace('\n', "\\n"))?;
     if row.valid.is_some() {
         let chance = row.chance * 100.0;
         writeln!(out, "  check     {chance:.3} % of random strings of its shape pass it")?;

@@ -162,7 +162,9 @@ impl Explainer<'_> {
             let span = view.span(start..end);
             writeln!(out, "  key `{name}` at {}..{}", span.start, span.end)?;
         }
-        if let Some(bare) = self.elsewhere(entity.name(), |value| format!("; {value} ;"), value) {
+        if let Some(bare) =
+            self.elsewhere(entity.name(), |value| format!("lorem {value} ipsum"), value)
+        {
             let gained = i32::from(score_db) - i32::from(bare);
             writeln!(out, "  {bare} decibans by itself, {gained:+} by what stands around it")?;
         } else {

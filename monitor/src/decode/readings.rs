@@ -513,7 +513,7 @@ proptest! {
 
     #[test]
     fn beginning_of_what_is_cut_is_read(
-        encoding in 0..16_usize,
+        encoding in 0..19_usize,
         filler in "[a-z ]{40,80}",
     ) {
         let (name, encode, _) = ENCODINGS[encoding];

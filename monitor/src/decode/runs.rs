@@ -83,17 +83,21 @@ pub(super) fn next_line(bytes: &[u8], end: usize, width: usize) -> Option<Range<
 
 /// Places in a run where what is encoded may begin: at its start, any of the first `phases` bytes
 /// where the text is cut there, and behind what joins it to a path or a name.
-pub(super) fn beginnings(bytes: &[u8], run: &Range<usize>, phases: usize) -> Vec<usize> {
-    const BEGINNINGS_MAX: usize = 8;
-    const ASKED_BYTES: usize = 128;
-    let mut starts = vec![run.start];
-    starts.extend((run.start + 1..run.end).take(phases));
-    let asked = run.start..run.end.min(run.start + ASKED_BYTES);
-    let joins = |at: &usize| bytes.get(*at).is_some_and(|byte| b"/_-+x".contains(byte));
-    let room = BEGINNINGS_MAX.saturating_sub(starts.len());
-    starts.extend(asked.filter(joins).map(|at| at + 1).take(room));
-    starts.retain(|start| run.end - start >= RUN_BYTES_MIN);
-    starts
+pub(super) fn beginnings(
+    bytes: &[u8],
+    run: &Range<usize>,
+    phases: usize,
+) -> impl Iterator<Item = usize> {
+    const JOINS_MAX: usize = 6;
+    const ASKED_BYTES: usize = 64;
+    let last = run.end.saturating_sub(RUN_BYTES_MIN).max(run.start);
+    let asked = run.start..last.min(run.start + ASKED_BYTES);
+    let letters = bytes.get(asked.clone()).unwrap_or_default();
+    // What is no letter and no digit.
+    let first = asked.start + 1;
+    let joins = move |(at, byte): (usize, &u8)| (sextet(*byte) >= 62).then_some(first + at);
+    let phased = run.start..=last.min(run.start + phases);
+    phased.chain(letters.iter().enumerate().filter_map(joins).take(JOINS_MAX))
 }
 
 #[cfg(test)]

@@ -42,6 +42,40 @@ pub(super) struct Shape {
     pub needs_context: bool,
 }
 
+/// What stands behind a group of digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Follows {
+    next: Next,
+    /// Digits behind a separator of one byte, where they are so many and no more.
+    second: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Anything,
+    Exactly(u8),
+    Separator,
+    Letter,
+}
+
+impl Follows {
+    /// Whether a separator with so many digits behind it may be it.
+    pub fn may_be_parted(self, second: usize) -> bool {
+        b" -.+/".iter().any(|next| self.may_be(*next, second))
+    }
+
+    /// Whether the byte `next`, with so many digits behind it, may be it.
+    pub fn may_be(self, next: u8, second: usize) -> bool {
+        let fits = match self.next {
+            Next::Anything => true,
+            Next::Exactly(byte) => byte == next,
+            Next::Separator => matches!(next, b' ' | b'-' | b'.' | b'+' | 0xC2 | 0xE2),
+            Next::Letter => next.is_ascii_alphabetic(),
+        };
+        fits && (!next.is_ascii() || self.second.is_none_or(|digits| digits == second))
+    }
+}
+
 /// A value that fits a shape.
 pub(super) struct Written {
     pub start: usize,
@@ -151,6 +185,37 @@ impl Shape {
             worth_db: form.worth_db.unwrap_or(form_db.min(FORM_DB_MAX)),
             needs_context: form.needs_context,
         })
+    }
+
+    /// Whether it is a group of so many digits and nothing else.
+    pub fn is_bare(&self, group: usize) -> bool {
+        self.before.is_empty()
+            && self.after.len() == group
+            && self.after.iter().all(|element| *element == Element::Digit)
+    }
+
+    /// Whether it may be written behind the byte `before`.
+    pub fn may_follow(&self, before: u8) -> bool {
+        match self.before.first() {
+            None => true,
+            Some(Element::Separator) => !before.is_ascii_alphanumeric(),
+            Some(element) => element.fits(before),
+        }
+    }
+
+    /// What must stand behind a first group of so many digits.
+    pub fn follows(&self, group: usize) -> Follows {
+        let next = match self.after.get(group) {
+            None => Next::Anything,
+            Some(Element::Exactly(byte)) => Next::Exactly(*byte),
+            Some(Element::Separator) => Next::Separator,
+            Some(_) => Next::Letter,
+        };
+        let rest = self.after.get(group + 1..).unwrap_or_default();
+        let digits = rest.iter().take_while(|element| **element == Element::Digit).count();
+        let ends = rest.get(digits).is_none_or(|element| element.is_separator());
+        let parted = matches!(next, Next::Exactly(_) | Next::Separator);
+        Follows { next, second: (parted && ends).then_some(digits) }
     }
 
     /// The least digits in the first so many bytes from the first digit on.

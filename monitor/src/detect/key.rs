@@ -106,6 +106,11 @@ const PATH_BRACKETS_MAX: usize = 64;
 /// The spans of the keys above the value at `start`, the nearest first: of JSON objects and arrays
 /// that are open there.
 pub(super) fn path_before(text: &[u8], start: usize) -> impl Iterator<Item = (usize, usize)> {
+    opens_before(text, start).filter_map(move |open| key_before(text, open))
+}
+
+/// The brackets that are open at `start`, the nearest first.
+pub(super) fn opens_before(text: &[u8], start: usize) -> impl Iterator<Item = usize> {
     let floor = start.saturating_sub(PATH_BYTES_MAX);
     let (mut at, mut closed, mut brackets) = (start, 0usize, 0);
     let next = move || {
@@ -123,7 +128,7 @@ pub(super) fn path_before(text: &[u8], start: usize) -> impl Iterator<Item = (us
         }
         None
     };
-    std::iter::from_fn(next).take(PATH_KEYS_MAX).filter_map(move |open| key_before(text, open))
+    std::iter::from_fn(next).take(PATH_KEYS_MAX)
 }
 
 /// The spans of the elements that are open around the one whose tag ends before `start`, the

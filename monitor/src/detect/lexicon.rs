@@ -7,7 +7,9 @@ use super::set::Set;
 use super::text::{byte, byte_before, slice};
 
 /// Slots of the filter that tells most words apart from all context words.
-const FILTER_BITS: usize = 1 << 15;
+const FILTER_BITS: usize = 1 << 17;
+/// First bits of a hash by which slots are found.
+const ROW_BITS: u32 = 13;
 /// Longest word that is looked up, in bytes: the longest of a built-in term has 54, in Thai.
 const WORD_BYTES_MAX: usize = 64;
 
@@ -50,6 +52,8 @@ pub(super) enum Terms<'w> {
 /// All context words.
 pub(super) struct Lexicon {
     filter: Vec<u64>,
+    /// Where in `slots` the hashes begin that have the same first bits.
+    rows: Vec<u32>,
     /// Places in `terms` of the terms that begin with a word, by the hash of that word.
     slots: Vec<(u64, u32)>,
     terms: Vec<Term>,
@@ -83,8 +87,12 @@ impl Lexicon {
             let doubt = |marks: &mut Marks| marks.doubtful.insert(index);
             words.doubtful.iter().for_each(|term| mark(term, &doubt));
         }
-        let mut lexicon =
-            Lexicon { filter: vec![0; FILTER_BITS / 64], slots: Vec::new(), terms: Vec::new() };
+        let mut lexicon = Lexicon {
+            filter: vec![0; FILTER_BITS / 64],
+            rows: Vec::new(),
+            slots: Vec::new(),
+            terms: Vec::new(),
+        };
         for (term, marks) in &terms {
             let words = words_of(term.as_bytes());
             if words.len() > 1 {
@@ -93,6 +101,13 @@ impl Lexicon {
             lexicon.add(words, *marks);
         }
         lexicon.slots.sort_unstable();
+        let mut at = 0;
+        for row in 0..=1u64 << ROW_BITS {
+            while lexicon.slots.get(at).is_some_and(|(hash, _)| hash >> (64 - ROW_BITS) < row) {
+                at += 1;
+            }
+            lexicon.rows.push(u32::try_from(at).unwrap_or(u32::MAX));
+        }
         lexicon
     }
 
@@ -121,12 +136,33 @@ impl Lexicon {
             return None;
         }
         let found = self.look_up_word(text, word, end, limit, marks);
+        let whole = self.look_up_whole(text, (start, end), limit, marks);
+        if whole.is_some() {
+            return whole.max(found);
+        }
         let bare = word.len() - word.iter().rev().take_while(|b| b.is_ascii_digit()).count();
         if found.is_some() || bare == word.len() || bare == 0 {
             return found;
         }
         // `ssn2` and `address1` are numbered.
         self.look_up_word(text, slice(text, start, start + bare), end, limit, marks)
+    }
+
+    /// Looks up the word of camel case that begins at `start`, where it is one: `myKad`.
+    fn look_up_whole(
+        &self,
+        text: &[u8],
+        (start, end): (usize, usize),
+        limit: usize,
+        marks: &mut Marks,
+    ) -> Option<usize> {
+        if !byte(text, end).is_ascii_alphabetic() || is_word_byte(byte_before(text, start, 1)) {
+            return None;
+        }
+        let rest = slice(text, end, limit.min(end + WORD_BYTES_MAX));
+        let length = rest.iter().position(|b| !is_word_byte(*b)).unwrap_or(rest.len());
+        let end = end + length;
+        self.look_up_word(text, slice(text, start, end), end, limit, marks)
     }
 
     fn look_up_word(
@@ -142,10 +178,11 @@ impl Lexicon {
         if self.filter.get(place).is_none_or(|bits| bits & bit == 0) {
             return None;
         }
-        let first = self.slots.partition_point(|(slot, _)| *slot < hash);
-        let slots = self.slots.get(first..).unwrap_or_default();
+        let row = (hash >> (64 - ROW_BITS)) as usize;
+        let place = |row: usize| self.rows.get(row).map_or(0, |place| *place as usize);
+        let slots = self.slots.get(place(row)..place(row + 1)).unwrap_or_default();
         let mut longest = None;
-        for (_, at) in slots.iter().take_while(|(slot, _)| *slot == hash) {
+        for (_, at) in slots.iter().filter(|(slot, _)| *slot == hash) {
             let Some(term) = self.terms.get(*at as usize) else { continue };
             if let Some(end) = term.matches(text, word, end).filter(|end| *end <= limit) {
                 marks.union(&term.marks);
@@ -184,7 +221,7 @@ fn fold(byte: u8) -> u8 {
 }
 
 fn filter_place(hash: u64) -> (usize, u64) {
-    let bit = (hash >> 32) as usize % FILTER_BITS;
+    let bit = (hash >> 24) as usize % FILTER_BITS;
     (bit / 64, 1 << (bit % 64))
 }
 
@@ -216,13 +253,19 @@ pub(super) fn next_word(text: &[u8], from: usize) -> Option<(usize, usize)> {
         let hump = last.is_ascii_lowercase() && this.is_ascii_uppercase();
         let acronym_ends = last.is_ascii_uppercase()
             && this.is_ascii_uppercase()
-            && byte(text, end + 1).is_ascii_lowercase();
+            && byte(text, end + 1).is_ascii_lowercase()
+            && !is_plural(text, end + 1);
         if hump || acronym_ends || is_wide_mark(text, end) {
             break;
         }
         end += 1;
     }
     Some((start, end))
+}
+
+/// Whether the letter at `at` is the `s` of several, as in `SSNs`.
+fn is_plural(text: &[u8], at: usize) -> bool {
+    byte(text, at) == b's' && !is_word_byte(byte(text, at + 1))
 }
 
 /// Whether punctuation of CJK text stands at `at`: U+3000 to U+3002, and U+FF1A, the colon.

@@ -6,8 +6,9 @@
 
 use super::columns::{self, Header};
 use super::evidence::{self, Candidate, Reasons};
+use super::index::{Ending, Keyed};
 use super::key;
-use super::lexicon::{Lexicon, Marks, is_word_byte, next_word};
+use super::lexicon::{Lexicon, Marks, hash, is_word_byte, next_word};
 use super::set::Set;
 use super::text::{Boundary, boundary, byte, byte_before, slice};
 use super::{DetectorId, Hit, Outcome};
@@ -32,10 +33,13 @@ const TERM_WORDS_MAX: usize = 6;
 /// Bytes of a key, in prose with the words before it, of the key above it, and of what joins them.
 const JOINED_BYTES_MAX: usize = 177;
 
+/// Keys of a text whose words are remembered.
+const KEYS_KNOWN: usize = 64;
+
 /// Words of keys that say nothing of what is stored under them.
 #[rustfmt::skip]
-const GENERIC: [&str; 30] = [
-    "value", "val", "values", "number", "numbers", "no", "nr", "num", "id", "data", "text", "content",
+const GENERIC: &[&str] = &[
+    "value", "val", "values", "number", "numbers", "no", "nr", "num", "data", "text", "content",
     "field", "input", "answer", "is", "string", "code", "nummer", "numero", "número", "numéro",
     "wert", "valor", "valeur", "valore", "param", "arg", "raw", "item",
 ];
@@ -46,9 +50,14 @@ pub struct Probe<'t> {
     pub text: &'t [u8],
     lexicon: &'t Lexicon,
     key: Option<(usize, Key)>,
+    /// What keys say that were read, by a hash of their bytes: a text has few that differ.
+    keys: Vec<(u64, Key)>,
     path: Option<(usize, Set)>,
+    /// What the keys above the values of an object or array name, by its bracket.
+    object: Option<(usize, Set)>,
     near: Near,
-    alone: Option<bool>,
+    near_set: Option<((usize, usize), Set)>,
+    alone: Option<((usize, usize), bool)>,
     sql: Option<bool>,
     table: &'t Table,
     column: Option<(usize, Key)>,
@@ -85,6 +94,8 @@ struct Key {
     /// One of its words, whichever, speaks against them.
     against: Set,
     doubtful: Set,
+    /// How it ends.
+    ending: Ending,
     /// It says nothing either way, to nobody, or is a word of prose: words near by count too.
     open: bool,
 }
@@ -114,7 +125,10 @@ impl<'t> Probe<'t> {
             text,
             lexicon,
             key: None,
+            keys: Vec::new(),
             path: None,
+            object: None,
+            near_set: None,
             near,
             alone: None,
             sql: None,
@@ -202,8 +216,11 @@ impl<'t> Probe<'t> {
 
     /// The detectors of which a term ends the key that the value at `start` is stored under, and no
     /// word of that key speaks against it. The term may begin in the key above: `user`, `name`.
-    pub(super) fn named_by_end(&mut self, start: usize) -> Set {
+    pub(super) fn named_by_end(&mut self, start: usize, keyed: &Keyed) -> Set {
         let key = self.key_at(start);
+        if !keyed.may_end(key.ending) {
+            return Set::default();
+        }
         let Some((outer, inner)) = self.named_key(start) else { return Set::default() };
         let parts = [slice(self.text, outer.0, outer.1), b".", slice(self.text, inner.0, inner.1)];
         let mut joined = [0u8; JOINED_BYTES_MAX];
@@ -285,6 +302,30 @@ impl<'t> Probe<'t> {
         self.is_alone(start, end) || self.is_named(index, start, end)
     }
 
+    /// Those of the `wanted` detectors that something around the value names.
+    pub(super) fn named(&mut self, start: usize, end: usize, wanted: &Set) -> Set {
+        let key = self.key_at(start);
+        let mut wanted = *wanted;
+        // Of most numbers the key says to all of them that they are a time, a size or a count.
+        wanted.remove(&key.hostile);
+        if wanted.is_empty() {
+            return wanted;
+        }
+        let mut named = key.named;
+        named.union(&self.path_at(start));
+        let mut in_column = false;
+        if key.span.is_none() {
+            let column = self.column_at(start);
+            named.union(&column.named);
+            in_column = column.span.is_some();
+        }
+        if !in_column && (key.span.is_none() || key.open) {
+            named.union(&self.near_at(start, end));
+        }
+        named.keep(&wanted);
+        named
+    }
+
     fn verdict(&mut self, index: usize, start: usize, end: usize) -> Verdict {
         let key = self.key_at(start);
         if key.hostile.contains(index) {
@@ -310,7 +351,7 @@ impl<'t> Probe<'t> {
                 return if doubtful { Verdict::Doubtful } else { Verdict::Silent };
             }
         }
-        if (key.span.is_none() || key.open) && self.is_near(index, start, end) {
+        if (key.span.is_none() || key.open) && self.near_at(start, end).contains(index) {
             return Verdict::Named(Reasons::NEAR, evidence::NEAR_DB);
         }
         if key.doubtful.contains(index) { Verdict::Doubtful } else { Verdict::Silent }
@@ -321,9 +362,29 @@ impl<'t> Probe<'t> {
         if let Some((_, key)) = self.key.filter(|(at, _)| *at == start) {
             return key;
         }
-        let key = key::key_before(self.text, start)
-            .map_or_else(Key::default, |span| read_key(self.text, span, self.lexicon));
+        let key = match key::key_before(self.text, start) {
+            Some(span) => self.known_key(span),
+            None => Key::default(),
+        };
         self.key = Some((start, key));
+        key
+    }
+
+    fn known_key(&mut self, span: (usize, usize)) -> Key {
+        let name = slice(self.text, span.0, span.1);
+        let bytes = name.iter().fold(name.len() as u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
+        });
+        self.keys.resize(KEYS_KNOWN, (0, Key::default()));
+        let place = (bytes >> 32) as usize % KEYS_KNOWN;
+        let prose = key::is_prose(self.text, span);
+        if let Some((_, key)) = self.keys.get(place).filter(|(known, _)| *known == bytes) {
+            return Key { span: Some(span), open: key.open || prose, ..*key };
+        }
+        let key = read_key(self.text, span, self.lexicon);
+        if let Some(slot) = self.keys.get_mut(place).filter(|_| !prose) {
+            *slot = (bytes, key);
+        }
         key
     }
 
@@ -366,14 +427,29 @@ impl<'t> Probe<'t> {
             Some(span) if key::begins_line(self.text, span) => {
                 key::outer_lines(self.text, span.0).for_each(&mut add);
             }
-            _ => key::path_before(self.text, start).for_each(&mut add),
+            _ => {
+                // Values of one object have the same keys above them.
+                let mut opens = key::opens_before(self.text, start);
+                let first = opens.next();
+                match (first, self.object) {
+                    (Some(first), Some((open, known))) if first == open => set = known,
+                    _ => {
+                        let keys = first.into_iter().chain(opens);
+                        keys.filter_map(|open| key::key_before(self.text, open)).for_each(&mut add);
+                        self.object = first.map(|first| (first, set));
+                    }
+                }
+            }
         }
         self.path = Some((start, set));
         set
     }
 
-    /// Whether a word near by names the detector.
-    fn is_near(&mut self, index: usize, start: usize, end: usize) -> bool {
+    /// The detectors that words near by name.
+    fn near_at(&mut self, start: usize, end: usize) -> Set {
+        if let Some((_, set)) = self.near_set.filter(|(span, _)| *span == (start, end)) {
+            return set;
+        }
         let mut from = start.saturating_sub(NEAR_BEFORE_BYTES);
         // A word that the window cuts is no word: `discard` is no `card`.
         while from > 0 && from < start && is_word_byte(byte_before(self.text, from, 1)) {
@@ -384,17 +460,22 @@ impl<'t> Probe<'t> {
             to -= 1;
         }
         self.near.read(self.text, self.lexicon, from, to);
-        self.near.words.iter().rev().take_while(|word| word.0 >= from).any(|(first, last, set)| {
-            *last <= to && (*last <= start || *first >= end) && set.contains(index)
-        })
+        let mut set = Set::default();
+        for (first, last, named) in self.near.words.iter().rev().take_while(|word| word.0 >= from) {
+            if *last <= to && (*last <= start || *first >= end) {
+                set.union(named);
+            }
+        }
+        self.near_set = Some(((start, end), set));
+        set
     }
 
     /// Whether the text holds nothing else: no other word.
-    fn is_alone(&mut self, start: usize, end: usize) -> bool {
+    pub(super) fn is_alone(&mut self, start: usize, end: usize) -> bool {
         if self.text.len() > ALONE_BYTES_MAX {
             return false;
         }
-        if let Some(alone) = self.alone {
+        if let Some((_, alone)) = self.alone.filter(|(span, _)| *span == (start, end)) {
             return alone;
         }
         if self.key_at(start).span.is_some() {
@@ -402,7 +483,7 @@ impl<'t> Probe<'t> {
         }
         let outside = [slice(self.text, 0, start), slice(self.text, end, self.text.len())];
         let alone = outside.iter().all(|text| !has_word(text));
-        self.alone = Some(alone);
+        self.alone = Some(((start, end), alone));
         alone
     }
 }
@@ -420,11 +501,15 @@ impl Key {
 fn read_key(text: &[u8], span: (usize, usize), lexicon: &Lexicon) -> Key {
     let mut all = Marks::default();
     let mut head = Marks::default();
-    let (mut at, mut open) = (span.0, true);
+    let (mut at, mut open, mut ending) = (span.0, true, Ending::default());
     while let Some((start, end)) = next_word(text, at).filter(|word| word.1 <= span.1) {
         head = Marks::default();
         lexicon.look_up(text, (start, end), span.1, &mut head);
         all.union(&head);
+        let word = slice(text, start, end);
+        if !word.iter().all(u8::is_ascii_digit) {
+            ending.push(hash(word));
+        }
         open &= is_generic(slice(text, start, end));
         at = end;
     }
@@ -439,6 +524,7 @@ fn read_key(text: &[u8], span: (usize, usize), lexicon: &Lexicon) -> Key {
         named,
         hostile,
         against,
+        ending,
         doubtful: all.doubtful,
         open: open || key::is_prose(text, span),
     }
@@ -460,7 +546,7 @@ fn has_word(text: &[u8]) -> bool {
 }
 
 fn is_generic(word: &[u8]) -> bool {
-    word.len() <= 2
+    (word.len() <= 2 && !word.eq_ignore_ascii_case(b"id"))
         || word.iter().all(u8::is_ascii_digit)
         || GENERIC.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
 }

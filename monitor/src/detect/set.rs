@@ -11,6 +11,9 @@ const _: () = assert!(COUNT + CUSTOM_DETECTORS_MAX <= 64 * WORDS, "more detector
 pub(super) struct Set([u64; WORDS]);
 
 impl Set {
+    /// No detector.
+    pub const NONE: Set = Set([0; WORDS]);
+
     pub fn insert(&mut self, index: usize) {
         if let Some(word) = self.0.get_mut(index / 64) {
             *word |= 1 << (index % 64);
@@ -34,6 +37,12 @@ impl Set {
     pub fn remove(&mut self, other: &Set) {
         for (word, other) in self.0.iter_mut().zip(other.0) {
             *word &= !other;
+        }
+    }
+
+    pub fn keep(&mut self, other: &Set) {
+        for (word, other) in self.0.iter_mut().zip(other.0) {
+            *word &= other;
         }
     }
 }

@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use zeroize::{Zeroize, Zeroizing};
 
+use super::changed::Lines;
+use super::engine::Scratch;
 use super::found::Report;
 use super::place::Place;
-use super::reader::{Name, Piece, Rules, Scratch};
+use super::reader::{Name, Piece, Rules, Telling};
 use crate::command::input::{Payload, Skip};
 use crate::decode::{Decoder, Part, Text};
 use crate::limits::{
@@ -208,8 +210,7 @@ impl Capture {
         let mut candidates = Vec::new();
         direction.decoder.feed(&text, direction.gap, &mut |part| {
             scratch.candidates.clear();
-            let cut = rules.finder.find(&part, &mut scratch.hits, &mut scratch.candidates);
-            report.cut = report.cut.saturating_add(cut);
+            report.left.add(rules.finder.find(&part, None, scratch));
             // What ended in the bytes before was found there.
             scratch.candidates.retain(|found| found.end > part.fresh);
             for mut found in scratch.candidates.drain(..) {
@@ -218,11 +219,13 @@ impl Capture {
             }
         });
         scratch.candidates.append(&mut candidates);
-        let name = name(path, direction.ends);
         let piece = Piece { bytes: &text, window: 0..text.len() };
-        let name = Name::Member(&name, *file_len);
         report.bytes = report.bytes.saturating_add(text.len() as u64);
-        scratch.tell_without_allows(rules, &piece, &mut direction.place, &name, report);
+        let name = name(path, direction.ends);
+        let name = Name::Member(&name, *file_len);
+        // What was sent allows nothing.
+        let telling = Telling { rules, name, lines: Lines::All, report };
+        telling.tell(scratch, &piece, Vec::new(), &mut direction.place);
         direction.gap = Gap::None;
     }
 
@@ -238,17 +241,13 @@ impl Capture {
         let bytes = Zeroizing::new([payload.bytes, b"\n"].concat());
         let piece = Piece { bytes: &bytes, window: 0..payload.bytes.len() };
         let text = Text { bytes: &bytes, fresh: 0, part: Part::Text };
-        search.scratch.candidates.clear();
-        let cut = search.rules.finder.find(
-            &text,
-            &mut search.scratch.hits,
-            &mut search.scratch.candidates,
-        );
-        search.report.cut = search.report.cut.saturating_add(cut);
-        search.report.bytes = search.report.bytes.saturating_add(payload.bytes.len() as u64);
-        let name = Name::Member(&name, search.file_len);
-        let place = &mut direction.place;
-        search.scratch.tell_without_allows(search.rules, &piece, place, &name, search.report);
+        let Search { rules, scratch, file_len, report, .. } = search;
+        scratch.candidates.clear();
+        report.left.add(rules.finder.find(&text, None, scratch));
+        report.bytes = report.bytes.saturating_add(payload.bytes.len() as u64);
+        let name = Name::Member(&name, *file_len);
+        let telling = Telling { rules, name, lines: Lines::All, report };
+        telling.tell(scratch, &piece, Vec::new(), &mut direction.place);
     }
 }
 

@@ -4,10 +4,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::decode::{Text, views};
-use crate::detect::{Detector, DetectorId, Engine, Hit, KEY_BYTES, Key, detectors};
+use crate::command::names::entities_of;
+use crate::decode::{LeftOut, Text, views};
+use crate::detect::{Detector, DetectorId, Engine, Hit, KEY_BYTES, Key};
 use crate::limits::{WINDOW_HELD_BYTES, WINDOW_STEP_BYTES};
-use crate::model::{Confidence, Entity, Tag};
+use crate::model::{Confidence, Tag};
 
 /// The detectors that are on, and the key of the fingerprints.
 pub struct Finder {
@@ -46,32 +47,75 @@ pub struct Candidate {
     pub value: Option<String>,
 }
 
+/// What a search uses again in the next.
+#[derive(Default)]
+pub struct Scratch {
+    hits: Vec<Hit>,
+    /// What was found.
+    pub candidates: Vec<Candidate>,
+}
+
+/// What a search left out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Left {
+    /// Hits beyond their bound.
+    pub hits: u64,
+    /// What was not decoded.
+    pub undecoded: LeftOut,
+}
+
+impl Left {
+    /// Adds what another left out.
+    pub fn add(&mut self, other: Left) {
+        self.hits = self.hits.saturating_add(other.hits);
+        self.undecoded.add(other.undecoded);
+    }
+}
+
 impl Finder {
     /// With these entities on.
-    pub fn new(entities: &[Entity], key: [u8; KEY_BYTES], show_values: bool) -> Finder {
+    pub fn new(rows: &[&'static Detector], key: [u8; KEY_BYTES], show_values: bool) -> Finder {
         Finder {
-            engine: Engine::new(entities),
+            engine: Engine::new(&entities_of(rows)),
             key: Key::from_bytes(key),
-            names: entities.iter().map(|entity| entity.name().into()).collect(),
+            names: rows.iter().map(|row| row.entity.into()).collect(),
             show_values,
         }
     }
 
     /// Appends what is found in a text, in every reading of it, in no order. The same value in two
-    /// readings at one place is one. Gives the number of hits that were left out.
-    pub fn find(&self, text: &Text<'_>, hits: &mut Vec<Hit>, found: &mut Vec<Candidate>) -> u64 {
+    /// readings at one place is one. `led` is the text with the byte before it, where the beginning
+    /// of the text cuts nothing.
+    pub fn find(&self, text: &Text<'_>, led: Option<&[u8]>, scratch: &mut Scratch) -> Left {
+        let Scratch { hits, candidates: found } = scratch;
+        let views = views(text);
         let (first, mut cut) = (found.len(), 0);
-        for view in views(text).iter() {
+        for view in views.iter() {
             // Only readings before this one have the same value: within one, hits share no byte.
             let before = found.len();
-            cut += self.hits(&view.bytes, hits);
-            for hit in hits.iter().filter(|hit| !view.is_at_edge(&(hit.start..hit.end))) {
+            let is_plain = before == first && view.encoding == "plain";
+            cut += match led.filter(|_| is_plain) {
+                Some(led) => {
+                    let cut = self.hits(led, hits);
+                    hits.retain_mut(|hit| {
+                        hit.end = hit.end.saturating_sub(1);
+                        hit.start.checked_sub(1).map(|start| hit.start = start).is_some()
+                    });
+                    cut
+                }
+                None => self.hits(&view.bytes, hits),
+            };
+            for hit in hits.iter() {
+                let range = hit.start..hit.end;
+                if !is_plain && view.is_at_edge(&range) {
+                    continue;
+                }
                 let mut hit = *hit;
-                (hit.confidence, hit.partial) =
-                    view.judge(&(hit.start..hit.end), hit.confidence, hit.partial);
-                let hit = &hit;
-                let span = view.span(hit.start..hit.end);
-                let Some(value) = view.bytes.get(hit.start..hit.end) else { continue };
+                if !is_plain {
+                    (hit.confidence, hit.partial) = view.judge(&range, hit.confidence, hit.partial);
+                }
+                let span = view.span(range.clone());
+                let Some(value) = view.bytes.get(range) else { continue };
                 let fingerprint = self.key.fingerprint(&self.engine, hit.detector, value);
                 let mut known = found.get_mut(first..before).unwrap_or_default().iter_mut();
                 let known = known.find(|known| {
@@ -82,12 +126,12 @@ impl Finder {
                 match known {
                     Some(known) => known.confidence = known.confidence.max(hit.confidence),
                     None => {
-                        found.push(self.candidate(hit, span, value, fingerprint, &view.encoding));
+                        found.push(self.candidate(&hit, span, value, fingerprint, &view.encoding));
                     }
                 }
             }
         }
-        cut
+        Left { hits: cut, undecoded: views.left_out }
     }
 
     /// The hits in a reading, step by step, so that their bound is one of each step. What is said of
@@ -147,24 +191,4 @@ impl Finder {
         let known = self.names.iter().find(|known| known.as_ref() == name);
         known.map_or_else(|| name.into(), Arc::clone)
     }
-}
-
-/// What is looked for unless entities are named.
-pub fn usual() -> impl Iterator<Item = &'static Detector> {
-    detectors().iter().filter(|row| !row.only_by_name)
-}
-
-/// Every tag that there is a detector for.
-pub fn all_tags() -> Vec<&'static str> {
-    let has = |tag: Tag| detectors().iter().any(|row| row.tags.contains(&tag));
-    Tag::NAMES.iter().filter(|(_, tag)| has(*tag)).map(|(name, _)| *name).collect()
-}
-
-/// What to write instead of a name that is no entity's.
-pub fn unknown(name: &str) -> String {
-    let name: String = name.chars().filter(|letter| !letter.is_control()).collect();
-    let like = |known: &str| strsim::jaro_winkler(&name.to_ascii_uppercase(), known);
-    let near = detectors().iter().map(|row| row.entity);
-    let near = near.max_by(|a, b| like(a).total_cmp(&like(b))).unwrap_or_default();
-    format!("{name:?} is no entity; did you mean {near}? `egress-monitor entities` lists them all")
 }

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::engine::{Candidate, Left};
 use crate::command::input::Skip;
 use crate::model::Confidence;
 
@@ -21,7 +22,6 @@ pub struct Point {
 }
 
 /// A finding in a file, as it is printed.
-#[derive(Debug, Clone)]
 pub struct Found {
     /// The file, and the way to a member in it: `a.zip!dir/b.json`.
     pub path: Arc<str>,
@@ -31,28 +31,17 @@ pub struct Found {
     pub start: Point,
     /// Where it ends.
     pub end: Point,
-    /// The entity's name.
-    pub entity: Arc<str>,
-    /// How sure.
-    pub confidence: Confidence,
-    /// Regulations that ask after it.
-    pub tags: Vec<&'static str>,
-    /// What may be shown of the value.
-    pub masked: String,
-    /// Keyed fingerprint.
-    pub fingerprint: String,
-    /// Why it is one.
-    pub reasons: Vec<&'static str>,
-    /// What was undone to read it; `plain` where nothing was.
-    pub encoding: String,
-    /// Whether the value is cut.
-    pub partial: bool,
-    /// Whether it is a published test value.
-    pub test_data: bool,
     /// The reason of the comment that allows it.
     pub allowed: Option<String>,
-    /// The value, where it may be shown.
-    pub value: Option<String>,
+    /// What it is.
+    pub what: Candidate,
+}
+
+impl std::ops::Deref for Found {
+    type Target = Candidate;
+    fn deref(&self) -> &Candidate {
+        &self.what
+    }
 }
 
 impl Found {
@@ -113,14 +102,14 @@ pub struct Warning {
 }
 
 /// What came of one file.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Report {
     /// The file, where it is one.
     pub name: Option<PathBuf>,
     /// Findings, in the order of their places.
     pub found: Vec<Found>,
-    /// Findings beyond the bounds.
-    pub cut: u64,
+    /// What bounds left out.
+    pub left: Left,
     /// Warnings.
     pub warnings: Vec<Warning>,
     /// What was left out: where, why, and in other words.

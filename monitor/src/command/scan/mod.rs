@@ -15,9 +15,6 @@ mod run;
 mod summary;
 mod walk;
 
-pub use engine::unknown;
-
-use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,9 +29,9 @@ use reader::Rules;
 use walk::Walk;
 
 use crate::command::exit::Exit;
-use crate::detect::{Detector, detector};
+use crate::command::names;
 use crate::limits::SCAN_FINDINGS_MAX;
-use crate::model::{Confidence, Entity};
+use crate::model::Confidence;
 
 const EXAMPLES: &str = "Examples:
   egress-monitor scan                                     what is in and below this folder
@@ -138,8 +135,7 @@ fn confidence() -> impl TypedValueParser<Value = Confidence> {
 /// revision that is not known, an output that cannot be written.
 pub fn run(args: &ScanArgs) -> Result<ExitCode, Exit> {
     let trouble = |message: String| Exit::new(TROUBLE, message);
-    let rows = selected(args).map_err(trouble)?;
-    let entities: Vec<Entity> = rows.iter().map(|row| Entity::of(row.entity)).collect();
+    let rows = names::rows(&args.entities, &args.tags).map_err(trouble)?;
     if args.show_values && (args.format != Format::Text || !std::io::stdout().is_terminal()) {
         let what = "--show-values shows values on a terminal and as text only; leave it out here: \
                     values belong into no file and no log";
@@ -165,7 +161,7 @@ pub fn run(args: &ScanArgs) -> Result<ExitCode, Exit> {
         exclude: walk::exclude(&args.exclude).map_err(trouble)?,
     };
     let rules = Rules {
-        finder: Finder::new(&entities, key, args.show_values),
+        finder: Finder::new(&rows, key, args.show_values),
         entities: rows.iter().map(|row| row.entity).collect(),
         binary: args.binary,
         min_confidence: args.min_confidence,
@@ -183,37 +179,6 @@ pub fn run(args: &ScanArgs) -> Result<ExitCode, Exit> {
             run::Outcome::Trouble => TROUBLE,
         })
     })
-}
-
-/// The entities that are asked for, by name and by tag.
-fn selected(args: &ScanArgs) -> Result<Vec<&'static Detector>, String> {
-    let tags = engine::all_tags();
-    for tag in &args.tags {
-        if !tags.iter().any(|known| known.eq_ignore_ascii_case(tag)) {
-            let all = tags.join(", ");
-            return Err(format!("--tags: no entity has the tag {tag:?}; there are {all}"));
-        }
-    }
-    let names: BTreeSet<&str> = args.entities.iter().map(|name| name.trim()).collect();
-    if let Some(name) = names.iter().find(|name| detector(name).is_none()) {
-        return Err(engine::unknown(name));
-    }
-    let tagged = |row: &&'static Detector| {
-        let has =
-            |tag: &String| row.tags.iter().any(|known| known.name().eq_ignore_ascii_case(tag));
-        args.tags.is_empty() || args.tags.iter().any(has)
-    };
-    let rows: Vec<&'static Detector> = if names.is_empty() {
-        engine::usual().filter(tagged).collect()
-    } else {
-        names.iter().filter_map(|name| detector(name)).filter(tagged).collect()
-    };
-    if rows.is_empty() {
-        return Err(
-            "--entities and --tags together leave nothing to look for; leave one out".into()
-        );
-    }
-    Ok(rows)
 }
 
 /// The baseline, the key, and whether the next run has the same.

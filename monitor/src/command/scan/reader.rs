@@ -13,12 +13,11 @@ use zeroize::Zeroizing;
 use super::allow::{self, MARK};
 use super::capture::{Capture, Search};
 use super::changed::Lines;
-use super::engine::{Candidate, Finder};
+use super::engine::{Finder, Scratch};
 use super::found::{Found, Report, Warning};
 use super::place::Place;
 use crate::command::input::{Kind, Payload, Skip, Unpack, Visit, fill};
 use crate::decode::{Part, Text};
-use crate::detect::Hit;
 use crate::limits::{SCAN_FINDINGS_PER_FILE_MAX, SCAN_OVERLAP_BYTES, SCAN_PIECE_BYTES};
 use crate::model::Confidence;
 
@@ -39,15 +38,9 @@ pub struct Rules {
 /// The buffers of a thread.
 pub struct Reader<'a> {
     rules: &'a Rules,
+    /// The byte before a content, or a line end; the content; room for a line end.
     buffer: Zeroizing<Vec<u8>>,
     scratch: Scratch,
-}
-
-/// What a search leaves behind and the next uses again.
-#[derive(Default)]
-pub(super) struct Scratch {
-    pub hits: Vec<Hit>,
-    pub candidates: Vec<Candidate>,
 }
 
 /// Beginning with room for most files of a tree.
@@ -72,15 +65,15 @@ impl<'a> Reader<'a> {
             return self.stream(&shown(path), &mut file);
         }
         report.size = about.len();
-        // Two bytes more than there should be: the end is seen without another read, and has room
-        // for a line end.
-        let size = usize::try_from(about.len()).unwrap_or(SCAN_PIECE_BYTES).saturating_add(2);
+        // A byte more than there should be: the end is seen without another read. Two more for what
+        // stands before and behind.
+        let size = usize::try_from(about.len()).unwrap_or(SCAN_PIECE_BYTES).saturating_add(3);
         self.make_room(size, 0);
         let (filled, read) = self.fill(0, &mut file);
         if let Err(error) = read {
             return unreadable(report, path, &error);
         }
-        let kind = Kind::of(self.buffer.get(..filled).unwrap_or_default());
+        let kind = Kind::of(self.buffer.get(1..=filled).unwrap_or_default());
         if kind.is_container() {
             return match io::Seek::rewind(&mut file) {
                 Ok(()) => self.unpack(&shown(path), kind, &file, report),
@@ -118,23 +111,22 @@ impl<'a> Reader<'a> {
         visit.report
     }
 
-    /// Makes the buffer as large as that, or as a piece may be; its first `kept` bytes stay.
-    fn make_room(&mut self, bytes: usize, kept: usize) {
+    /// Makes the buffer as large as that, or as a piece may be; `have` bytes of content stay.
+    fn make_room(&mut self, bytes: usize, have: usize) {
         let bytes = bytes.checked_next_power_of_two().unwrap_or(bytes).min(SCAN_PIECE_BYTES);
         if self.buffer.len() < bytes {
             let mut larger = Zeroizing::new(vec![0; bytes]);
-            for (slot, byte) in larger.iter_mut().zip(self.buffer.iter().take(kept)) {
-                *slot = *byte;
-            }
+            let kept = self.buffer.iter().take(have.saturating_add(1));
+            larger.iter_mut().zip(kept).for_each(|(slot, byte)| *slot = *byte);
             // The old one is wiped as it goes.
             self.buffer = larger;
         }
     }
 
-    /// Fills the buffer from `have` on but for its last byte.
+    /// Fills the buffer behind the `have` bytes of content that are there.
     fn fill(&mut self, have: usize, from: &mut dyn Read) -> (usize, io::Result<()>) {
-        let end = self.buffer.len().saturating_sub(1);
-        self.buffer.get_mut(have..end).map_or((0, Ok(())), |room| fill(from, room))
+        let (begin, end) = (have.saturating_add(1), self.buffer.len().saturating_sub(1));
+        self.buffer.get_mut(begin..end).map_or((0, Ok(())), |room| fill(from, room))
     }
 
     /// Searches a content of which `have` bytes are in the buffer.
@@ -147,25 +139,30 @@ impl<'a> Reader<'a> {
         report: &mut Report,
     ) -> io::Result<()> {
         let (mut place, mut begin) = (Place::default(), 0);
+        if let Some(before) = self.buffer.first_mut() {
+            *before = b'\n';
+        }
         loop {
             let (read, result) = self.fill(have, from);
             have = have.saturating_add(read);
-            let end = have.saturating_add(1) < self.buffer.len() || result.is_err();
+            let end = have.saturating_add(2) < self.buffer.len() || result.is_err();
             if !end && self.buffer.len() < SCAN_PIECE_BYTES {
                 self.make_room(self.buffer.len().saturating_mul(4), have);
                 continue;
             }
-            let until = if end { have } else { cut(self.buffer.get(..have).unwrap_or_default()) };
+            let until = if end { have } else { cut(self.buffer.get(1..=have).unwrap_or_default()) };
             let Reader { rules, buffer, scratch } = self;
-            let bytes = whole(buffer, have, end && result.is_ok());
-            let piece = Piece { bytes, window: begin..until };
-            scratch.search(rules, &piece, &mut place, &name, lines, report);
+            let led = whole(buffer, have, end && result.is_ok());
+            let piece = Piece { bytes: led.get(1..).unwrap_or_default(), window: begin..until };
+            let telling = Telling { rules, name, lines, report: &mut *report };
+            telling.search(scratch, &piece, led, &mut place);
             report.bytes = report.bytes.saturating_add(until.saturating_sub(begin) as u64);
             if end {
                 return result;
             }
             let shared = until.saturating_sub(SCAN_OVERLAP_BYTES);
-            self.buffer.copy_within(shared..have, 0);
+            // With the byte before.
+            self.buffer.copy_within(shared..have.saturating_add(1), 0);
             (have, begin) = (have.saturating_sub(shared), until.saturating_sub(shared));
         }
     }
@@ -176,17 +173,17 @@ fn unreadable(mut report: Report, path: &Path, error: &io::Error) -> Report {
     report
 }
 
-/// The content in the buffer; at its end with a line end, so that what stands there is not taken
-/// for cut.
+/// The content in the buffer with the byte before it; at its end with a line end, so that what stands
+/// there is not taken for cut.
 fn whole(buffer: &mut [u8], have: usize, end: bool) -> &[u8] {
-    let ended = have.checked_sub(1).and_then(|last| buffer.get(last)) == Some(&b'\n');
-    let mut len = have;
+    let mut len = have.saturating_add(1);
+    let ended = buffer.get(have) == Some(&b'\n');
     if end
         && !ended
-        && let Some(byte) = buffer.get_mut(have)
+        && let Some(byte) = buffer.get_mut(len)
     {
         *byte = b'\n';
-        len = have.saturating_add(1);
+        len = len.saturating_add(1);
     }
     buffer.get(..len).unwrap_or_default()
 }
@@ -228,102 +225,71 @@ impl Name<'_> {
     }
 }
 
-impl Scratch {
-    fn search(
-        &mut self,
-        rules: &Rules,
-        piece: &Piece<'_>,
-        place: &mut Place,
-        name: &Name<'_>,
-        lines: Lines<'_>,
-        report: &mut Report,
-    ) {
-        self.candidates.clear();
+/// What is told of a content, and to whom.
+pub(super) struct Telling<'t> {
+    pub rules: &'t Rules,
+    pub name: Name<'t>,
+    pub lines: Lines<'t>,
+    pub report: &'t mut Report,
+}
+
+impl Telling<'_> {
+    /// Searches a piece of a file; `led` is the piece with the byte before it.
+    fn search(self, scratch: &mut Scratch, piece: &Piece<'_>, led: &[u8], place: &mut Place) {
+        scratch.candidates.clear();
         let text = Text { bytes: piece.bytes, fresh: 0, part: Part::Text };
-        let cut = rules.finder.find(&text, &mut self.hits, &mut self.candidates);
-        report.cut = report.cut.saturating_add(cut);
-        self.candidates.retain(|found| piece.window.contains(&found.start));
-        let allows = if rules.allow { allow::allows(piece.bytes) } else { Vec::new() };
+        let left = self.rules.finder.find(&text, Some(led), scratch);
+        self.report.left.add(left);
+        scratch.candidates.retain(|found| piece.window.contains(&found.start));
+        let allows = if self.rules.allow { allow::allows(piece.bytes) } else { Vec::new() };
         // Nobody asks where the end of the last piece is.
         let last = piece.window.end >= piece.bytes.len().saturating_sub(1);
-        self.tell(rules, piece, last, allows, place, name, lines, report);
-    }
-
-    /// As [`Scratch::search`], of candidates that are there; and what was sent allows nothing.
-    pub(super) fn tell_without_allows(
-        &mut self,
-        rules: &Rules,
-        piece: &Piece<'_>,
-        place: &mut Place,
-        name: &Name<'_>,
-        report: &mut Report,
-    ) {
-        self.tell(rules, piece, false, Vec::new(), place, name, Lines::All, report);
+        if scratch.candidates.is_empty() && allows.is_empty() && last {
+            return;
+        }
+        self.tell(scratch, piece, allows, place);
     }
 
     /// Makes findings of the candidates, whose places are in the piece, and goes on to its end.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one content, borrowed apart")]
-    fn tell(
-        &mut self,
-        rules: &Rules,
+    pub(super) fn tell(
+        self,
+        scratch: &mut Scratch,
         piece: &Piece<'_>,
-        last: bool,
         mut allows: Vec<allow::Allow>,
         place: &mut Place,
-        name: &Name<'_>,
-        lines: Lines<'_>,
-        report: &mut Report,
     ) {
-        if self.candidates.is_empty() && allows.is_empty() && last {
-            return;
-        }
-        self.candidates.sort_by_key(|found| (found.start, found.end));
-        let starts = self.candidates.iter().map(|found| (found.start, found.entity.as_ref()));
+        let Telling { rules, name, lines, report } = self;
+        let candidates = &mut scratch.candidates;
+        candidates.sort_by_key(|found| (found.start, found.end));
+        let starts = candidates.iter().map(|found| (found.start, found.entity.as_ref()));
         allow::settle(&mut allows, starts);
         let (path, file_len) = name.make();
-        let mut walk = Walk { bytes: piece.bytes, at: piece.window.start, place: *place };
+        let begin = Walk { bytes: piece.bytes, at: piece.window.start, place: *place };
+        let mut walk = begin;
         for allow in allows.iter().filter(|allow| piece.window.contains(&allow.at)) {
             walk.warn(allow, &rules.entities, &path, lines, report);
         }
-        let mut walk = Walk { bytes: piece.bytes, at: piece.window.start, place: *place };
-        for found in self.candidates.drain(..) {
+        walk = begin;
+        for found in candidates.drain(..) {
             walk.to(found.start);
-            let mut behind = Walk { ..walk };
+            let mut behind = walk;
             behind.to(found.end);
             let (start, end) = (walk.place.point(), behind.place.point());
             if found.confidence < rules.min_confidence || !lines.touch(start.line, end.line) {
                 continue;
             }
             if report.found.len() >= SCAN_FINDINGS_PER_FILE_MAX {
-                report.cut = report.cut.saturating_add(1);
+                report.left.hits = report.left.hits.saturating_add(1);
                 continue;
             }
             let allowed = allow::allowing(&allows, found.start, &found.entity)
                 .map(|allow| allow.reason.clone())
                 .filter(|reason| !reason.is_empty());
-            report.found.push(Found {
-                path: Arc::clone(&path),
-                file_len,
-                start,
-                end,
-                entity: found.entity,
-                confidence: found.confidence,
-                tags: found.tags,
-                masked: found.masked,
-                fingerprint: found.fingerprint,
-                reasons: found.reasons,
-                encoding: found.encoding,
-                // The beginning of a content cuts nothing.
-                partial: found.partial && start.offset > 0,
-                test_data: found.test_data,
-                allowed,
-                value: found.value,
-            });
+            let path = Arc::clone(&path);
+            report.found.push(Found { path, file_len, start, end, allowed, what: found });
         }
-        if !last {
-            walk.to(piece.window.end);
-            *place = walk.place;
-        }
+        walk.to(piece.window.end);
+        *place = walk.place;
     }
 }
 

@@ -244,7 +244,7 @@ impl Collector<'_, '_> {
         let summary = &mut self.summary;
         summary.files = summary.files.saturating_add(u64::from(report.is_file));
         summary.bytes = summary.bytes.saturating_add(report.bytes);
-        summary.cut = summary.cut.saturating_add(report.cut);
+        summary.left.add(report.left);
         for (path, why, what) in &report.skipped {
             self.summary.skip(&harmless(path), *why);
             if why.is_trouble() {

@@ -6,7 +6,9 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::engine::Left;
 use crate::command::input::Skip;
+use crate::decode::LeftOut;
 use crate::limits::SCAN_SKIPS_LISTED_MAX;
 
 /// The numbers.
@@ -28,8 +30,8 @@ pub struct Summary {
     pub allowed: u64,
     /// Findings that are counted and not listed.
     pub not_listed: u64,
-    /// Hits beyond the bounds of a file.
-    pub cut: u64,
+    /// What bounds left out within files.
+    pub left: Left,
     /// Warnings.
     pub warnings: u64,
     /// What was left out, by reason: how often, and the first of them.
@@ -88,8 +90,8 @@ impl Summary {
             }
         }
         writeln!(out, "{line}")?;
-        if self.cut > 0 {
-            let cut = counted(self.cut, "hit");
+        if self.left.hits > 0 {
+            let cut = counted(self.left.hits, "hit");
             writeln!(out, "{cut} beyond the bounds of their files, neither counted nor listed")?;
         }
         let seconds = self.took.as_secs_f64();
@@ -99,6 +101,20 @@ impl Summary {
             counted(self.files, "file"),
             size(self.bytes)
         )?;
+        let LeftOut { depth, expansion, views, work } = self.left.undecoded;
+        let reasons = [(depth, "depth"), (expansion, "size"), (views, "number"), (work, "work")];
+        let reasons: Vec<String> = reasons
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, bound)| format!("{bound} {count}"))
+            .collect();
+        if !reasons.is_empty() {
+            writeln!(
+                out,
+                "encodings not undone, by the bound that ended it: {}",
+                reasons.join(", ")
+            )?;
+        }
         for (why, (count, first)) in &self.skipped {
             // Those of no trouble are many and expected; the others were told one by one.
             let listed = first.join(", ");

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use zeroize::Zeroizing;
+
 use super::plausible::keep;
 use crate::decode::map::Map;
 use crate::decode::runs::{RUN_BYTES_MIN, beginnings, next_line, sextet};
@@ -28,13 +30,9 @@ pub(super) fn decode(source: &Source<'_>, made: &mut Made<'_>) {
 
 /// Reads a run; gives where what it begins ends.
 fn read(source: &Source<'_>, run: &Range<usize>, made: &mut Made<'_>) -> Option<usize> {
-    let letters = source.bytes.get(run.clone())?;
-    let cut = run.start == 0 && source.start != End::Whole;
-    if !cut && !looks_encoded(letters) && memchr::memchr3(b'/', b'_', b'-', letters).is_none() {
-        return None;
-    }
-    let starts = beginnings(source.bytes, run, if cut { 3 } else { 0 });
-    starts.into_iter().find_map(|start| read_from(source, start..run.end, made))
+    let phases = if run.start == 0 && source.start != End::Whole { 3 } else { 0 };
+    let mut starts = beginnings(source.bytes, run, phases);
+    starts.find_map(|start| read_from(source, start..run.end, made))
 }
 
 fn read_from(source: &Source<'_>, first: Range<usize>, made: &mut Made<'_>) -> Option<usize> {
@@ -42,9 +40,9 @@ fn read_from(source: &Source<'_>, first: Range<usize>, made: &mut Made<'_>) -> O
     if !looks_encoded(letters) {
         return None;
     }
-    let mut probe = Secret::with_capacity(PROBE_BYTES);
-    Sextets::default().decode(letters.get(..PROBE_BYTES).unwrap_or(letters), &mut probe);
-    keep(probe.as_slice(), TEXT_BYTES_MIN)?;
+    if !reads(letters.get(..PROBE_BYTES).unwrap_or(letters)) {
+        return None;
+    }
     if letters.len() > made.room() {
         made.cut();
         return None;
@@ -70,6 +68,20 @@ fn read_from(source: &Source<'_>, first: Range<usize>, made: &mut Made<'_>) -> O
         end: source.end_at(line.end, End::Whole),
     });
     Some(line.end)
+}
+
+/// Whether the first letters of a run decode to text or to the beginning of a container.
+fn reads(letters: &[u8]) -> bool {
+    let mut bytes = Zeroizing::new([0; PROBE_BYTES]);
+    let groups = letters.chunks_exact(4);
+    let count = groups.len() * 3;
+    for (slot, group) in bytes.chunks_exact_mut(3).zip(groups) {
+        let bits = group.iter().fold(0, |bits, letter| (bits << 6) | u32::from(sextet(*letter)));
+        let [_, first, second, third] = bits.to_be_bytes();
+        slot.copy_from_slice(&[first, second, third]);
+    }
+    // The last letters may be one byte more, which the whole run will show.
+    keep(bytes.get(..count).unwrap_or_default(), TEXT_BYTES_MIN - 1).is_some()
 }
 
 /// Whether a run can be text or a container, by the first letters of its groups: the six bits of

@@ -37,17 +37,16 @@ pub(super) fn decode(source: &Source<'_>, made: &mut Made<'_>) {
         if run.start < done {
             continue;
         }
-        let cut = run.start == 0 && source.start != End::Whole;
-        let first = source.bytes.get(run.start..).unwrap_or_default();
-        if !cut
-            && !looks_encoded(first)
-            && memchr::memchr3(b'x', b'-', b'_', first.get(..64).unwrap_or(first)).is_none()
-            && memchr(b'/', first.get(..64).unwrap_or(first)).is_none()
-        {
-            continue;
-        }
-        let starts = beginnings(source.bytes, run, usize::from(cut));
-        let read = starts.into_iter().find_map(|start| read_from(source, start..run.end, made));
+        let phases = usize::from(run.start == 0 && source.start != End::Whole);
+        let letters = source.bytes.get(run.clone()).unwrap_or_default();
+        let prefix = match letters {
+            [b'x', ..] => 1,
+            [b'0', b'x' | b'X', ..] => 2,
+            _ => 0,
+        };
+        let run = run.start + prefix..run.end;
+        let mut starts = beginnings(source.bytes, &run, phases);
+        let read = starts.find_map(|start| read_from(source, start..run.end, made));
         done = read.unwrap_or(run.end);
     }
 }
@@ -98,20 +97,18 @@ fn byte(high: u8, low: u8) -> Option<u8> {
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
-/// Whether digits can be text or a container.
+/// Whether digits can be text or a container, which begins with a byte or two of none.
 fn looks_encoded(letters: &[u8]) -> bool {
-    let pairs = letters.chunks_exact(2).take(PAIRS_ASKED);
-    let mut bytes = [0; PAIRS_ASKED];
-    let mut count = 0;
-    for (slot, pair) in bytes.iter_mut().zip(pairs) {
+    let (mut pairs, mut text) = (0, 0);
+    for pair in letters.chunks_exact(2).take(PAIRS_ASKED) {
         let [high, low] = pair else { return false };
         let Some(byte) = byte(*high, *low) else { return false };
-        *slot = byte;
-        count += 1;
+        pairs += 1;
+        text += usize::from(matches!(byte, 9 | 10 | 13 | 32..=126 | 0xc3));
     }
-    let is_text = |byte: &&u8| matches!(byte, 9 | 10 | 13 | 32..=126 | 0xc2..=0xf4 | 0x80..=0xbf);
-    let text = bytes.iter().filter(is_text).count();
-    let high = bytes.iter().filter(|byte| **byte >= 0x80).count();
-    count == PAIRS_ASKED
-        && (keep(&bytes, PAIRS_ASKED).is_some() || (text == count && high * 2 <= count))
+    let magic =
+        |magic: &[u8]| letters.get(..4).is_some_and(|first| first.eq_ignore_ascii_case(magic));
+    let container =
+        [&b"1f8b"[..], b"28b5", b"789c", b"78da", b"7801", b"785e"].into_iter().any(magic);
+    pairs == PAIRS_ASKED && (container || text * 2 >= pairs)
 }

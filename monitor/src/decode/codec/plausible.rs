@@ -9,10 +9,13 @@ const TEXT_BYTES_PER_FAULT: usize = 32;
 /// How many of the first bytes to keep, all of them for a container. `None` where it is noise:
 /// random bytes begin with ten that are text once in twenty thousand times.
 pub(super) fn keep(bytes: &[u8], text_bytes_min: usize) -> Option<usize> {
+    let text = text_prefix(bytes);
+    if text == bytes.len() && text >= text_bytes_min {
+        return Some(text);
+    }
     if is_container(bytes) || is_message(bytes) {
         return Some(bytes.len());
     }
-    let text = text_prefix(bytes);
     (text >= text_bytes_min).then_some(text)
 }
 

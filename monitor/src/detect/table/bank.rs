@@ -14,12 +14,7 @@ pub(super) const ROWS: &[Detector] = &[Detector {
     tags: &[Tag::Glba, Tag::Ccpa, Tag::Gdpr],
     standard: "15 USC 6809: 6 to 17 digits under a key that names an account at a bank (ANSI X9.100-160)",
     example: r#"{"accountNumber":"409281736450"}"#,
-    words: Words {
-        key: KEYS,
-        near: NEAR,
-        hostile: words::MACHINE_VALUES,
-        doubtful: words::MACHINE_NAMES,
-    },
+    words: Words { key: KEYS, near: NEAR, hostile: NOT, doubtful: words::MACHINE_NAMES },
     find: Find::Any(&[Find::Key(find_keyed), Find::Digits(DIGITS_MIN as u32, find)]),
     ..Detector::new("US_BANK_NUMBER", "Bank account number")
 }];
@@ -33,6 +28,13 @@ const NEAR: &[&str] = &[
     "savings account", "bank acct", "checking", "bank number", "kontonummer", "numéro de compte",
     "numero de compte", "número de cuenta", "numero de cuenta", "numero conto", "número da conta",
     "numero da conta", "rekeningnummer", "numer konta", "kontonr",
+];
+
+/// Accounts at anything else, and what machines number.
+#[rustfmt::skip]
+const NOT: &[&str] = &[
+    "aws", "azure", "cloud", "user", "hash", "timestamp", "time", "date", "created", "updated",
+    "ts", "seq", "sequence", "trace", "version", "offset", "imei", "iccid",
 ];
 
 /// Digits of an account number without its key, and the longest.

@@ -90,8 +90,9 @@ fn is_bounded(text: &[u8], start: usize, end: usize) -> bool {
     let (last, second) = (text::byte_before(text, start, 1), text::byte_before(text, start, 2));
     let (first, next) = (text::byte(text, end), text::byte(text, end + 1));
     let joins = |b: u8| matches!(b, b'-' | b'/' | b'.' | b':');
-    !(part_of_word(last) || joins(last) && part_of_word(second))
-        && !(part_of_word(first) || joins(first) && next.is_ascii_digit())
+    let goes_on = part_of_word(first) || joins(first) && next.is_ascii_digit();
+    let began = part_of_word(last) || joins(last) && part_of_word(second);
+    !goes_on && !began
 }
 
 /// Reads the date of which the first digits stand at `at`.

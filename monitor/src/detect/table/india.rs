@@ -67,7 +67,7 @@ pub(super) const ROWS: &[Detector] = &[
     Detector {
         tags: &[Tag::Dpdp],
         standard: "Passports Act 1967: a letter and seven digits",
-        example: "passport number: K4820517",
+        example: "passport: K4820517",
         words: words::of(
             &["document number"],
             &["passport", "passports", "passport number", "indian passport", "travel document"],
@@ -107,9 +107,10 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "Central Motor Vehicles Rules 1989, rule 50: state, district, series, number",
         example: "vehicle registration KA53ME3456",
         words: words::of(
-            &["plate", "registration", "reg no"],
+            &["registration", "reg no"],
             &[
                 "rto",
+                "plate",
                 "vehicle",
                 "vehicles",
                 "vehicle registration",

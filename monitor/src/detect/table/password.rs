@@ -110,7 +110,7 @@ const TOKEN_NOT: &[&str] = &[
     "expiry", "has", "hash", "idempotency", "is", "length", "limit", "marker", "max", "name",
     "next", "page", "pagination", "paging", "previous", "prev", "public", "scope", "start", "sync",
     "total", "type", "usage", "use", "xsrf", "etag", "integrity", "checksum", "client token",
-    "clienttoken", "fingerprint",
+    "clienttoken", "fingerprint", "change", "lifecycle", "lock", "purchase", "request",
 ];
 
 #[rustfmt::skip]
@@ -144,9 +144,11 @@ fn find_password(probe: &mut Probe<'_>, field: Field) -> Option<Candidate> {
     let field = value::word(text, field);
     let value = text::slice(text, field.start, field.end);
     let length = value.len();
+    let (_, key) = probe.named_key(field.start)?;
+    let in_program = !quoted && !value::is_in_form(text, key, field);
     if !(PASSWORD_BYTES_MIN..=PASSWORD_BYTES_MAX).contains(&length)
         || value::is_placeholder(value)
-        || (!quoted && value::is_code(value))
+        || (in_program && (value::is_code(value) || is_variable(text, field, value)))
         || is_prose(value)
     {
         return None;
@@ -156,13 +158,24 @@ fn find_password(probe: &mut Probe<'_>, field: Field) -> Option<Candidate> {
         return None;
     }
     let kinds = Kinds::of(value);
-    let (_, key) = probe.named_key(field.start)?;
-    let is_pass = text::slice(text, key.0, key.1).eq_ignore_ascii_case(b"pass");
-    if (kinds.count() < 2 && length < PLAIN_PASSWORD_BYTES_MIN) || (is_pass && kinds.count() < 3) {
+    // `pass` is a word of many things; a password has digits.
+    let key = text::slice(text, key.0, key.1);
+    let is_pass = key.last_chunk::<4>().is_some_and(|last| last.eq_ignore_ascii_case(b"pass"));
+    if (kinds.count() < 2 && length < PLAIN_PASSWORD_BYTES_MIN)
+        || (is_pass && !(kinds.digit && kinds.count() >= 2))
+    {
         return None;
     }
     let plain = kinds.count() < 2 && !kinds.digit;
     Some(Candidate::new(field.start, field.end, if plain { DOUBTFUL_DB } else { SURE_DB }))
+}
+
+/// Whether the value is a variable that a program hands on: `x = name`, `{x: name, …`.
+fn is_variable(text: &[u8], field: Field, value: &[u8]) -> bool {
+    let assigned = text::byte_before(text, field.start, 1) == b' '
+        && text::byte_before(text, field.start, 2) == b'=';
+    let member = matches!(text::byte(text, field.end), b',' | b'}' | b')' | b';');
+    (assigned || member) && value::is_identifier(value)
 }
 
 /// Whether the value is words of a language, as labels and messages are.
@@ -183,6 +196,7 @@ const SCHEMES: [&[u8]; 6] =
 
 fn find_token(probe: &mut Probe<'_>, field: Field) -> Option<Candidate> {
     let text = probe.text;
+    let (_, key) = probe.named_key(field.start)?;
     let value = text::slice(text, field.start, field.end);
     let scheme = SCHEMES.iter().find(|scheme| {
         value.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme))
@@ -205,18 +219,33 @@ fn find_token(probe: &mut Probe<'_>, field: Field) -> Option<Candidate> {
     {
         return None;
     }
-    if !value::is_quoted(text, field) && value::is_code(token) {
+    // `arn:aws:secretsmanager:…:secret:name` is a name in parts.
+    let is_part = text::byte_before(text, key.0, 1) == b':';
+    if !value::is_quoted(text, field) && (is_part || value::is_code(token)) {
         return None;
     }
     if scheme.is_some_and(|scheme| *scheme == b"Basic ") {
         let base64 = token.iter().all(|b| value::base64(*b));
         return base64.then(|| Candidate::new(field.start, field.end, RANDOM_DB));
     }
-    if !value::is_random(token) {
+    if !value::is_random(token)
+        || (value::is_uuid(token) && !is_of_access(text::slice(text, key.0, key.1)))
+    {
         return None;
     }
     let worth_db = if value::is_uuid(token) { 0 } else { SURE_DB };
-    Some(Candidate::new(field.start, field.end, worth_db))
+    let mut found = Candidate::new(field.start, field.end, worth_db);
+    found.test_data = value::holds_any(token, &["example"]);
+    Some(found)
+}
+
+/// Whether the key names access, and no other thing that is numbered by a token.
+fn is_of_access(key: &[u8]) -> bool {
+    key.eq_ignore_ascii_case(b"token")
+        || value::holds_any(
+            key,
+            &["auth", "access", "api", "secret", "bearer", "refresh", "session"],
+        )
 }
 
 /// Whether a value is a URL or a path, which may be random without being secret.

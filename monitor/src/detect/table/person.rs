@@ -7,7 +7,7 @@ use super::super::mask;
 use super::super::probe::Probe;
 use super::super::text;
 use super::value;
-use crate::model::{Confidence, Tag};
+use crate::model::Tag;
 
 const TAGS: &[Tag] = &[Tag::Gdpr, Tag::UkGdpr, Tag::Ccpa, Tag::Hipaa, Tag::Glba];
 
@@ -55,7 +55,7 @@ const NAME_KEYS: &[&str] = &[
     "payee name", "guardian name", "mother name", "father name", "spouse name", "student name",
     "passenger name", "guest name", "traveler name", "traveller name", "insured name",
     "subscriber name", "applicant name", "buyer name", "physician name", "doctor name",
-    "billing name", "shipping name", "cardholder", "firstname", "lastname", "fname", "lname",
+    "billing name", "shipping name", "cardholder", "firstname", "lastname",
     "vorname", "nachname", "familienname", "kundenname", "patientenname", "karteninhaber",
     "kontoinhaber", "prénom", "prenom", "nom de famille", "nom complet", "apellido", "apellidos",
     "nombre completo", "nombre y apellidos", "titular", "cognome", "nome completo", "sobrenome",
@@ -65,8 +65,9 @@ const NAME_KEYS: &[&str] = &[
     "user name", "person", "billing address name", "shipping address name",
 ];
 
-/// Keys of a name of anything.
-const BARE_KEYS: &[&str] = &["name", "nom", "nombre", "nome", "naam"];
+/// Keys of a name of anything, and abbreviations that end other words.
+const BARE_KEYS: &[&str] = &["name", "nom", "nombre", "nome", "naam", "fname", "lname"];
+const ABBREVIATIONS: [&str; 2] = ["fname", "lname"];
 
 /// Words of the key above a bare name that say that it is a person's.
 #[rustfmt::skip]
@@ -82,10 +83,9 @@ const NEXT_TO_NAMES: [&str; 8] =
 /// Bytes on each side of a bare name in which they are looked for.
 const SIBLING_BYTES: usize = 120;
 
-/// What a name of its own and a bare one are worth besides, in decibans: high, medium, low.
+/// What a key of its own is worth besides, in decibans, and what a bare one beside a person's.
 const SURE_DB: i16 = 10;
 const LIKELY_DB: i16 = -2;
-const BARE_DB: i16 = -14;
 
 /// Bytes of the shortest and the longest name, and words of the longest.
 const NAME_BYTES: std::ops::RangeInclusive<usize> = 2..=80;
@@ -137,27 +137,19 @@ fn find_name(probe: &mut Probe<'_>, field: Field) -> Option<Candidate> {
     let (outer, key) = split_key(probe, field.start)?;
     // The name of an account; of a person where it is `name` under `user`.
     let is_account = ends_with(&[], key, "user name");
+    let is = |names: &[&str]| names.iter().any(|name| key.eq_ignore_ascii_case(name.as_bytes()));
     let named = NAME_KEYS.iter().any(|term| ends_with(outer, key, term)) && !is_account;
-    if named {
+    let of_a_person = || {
+        let outer = outer.strip_suffix(b"s").unwrap_or(outer);
+        PEOPLE.iter().any(|word| ends_with(&[], outer, word))
+    };
+    if named || is(&ABBREVIATIONS) || (is(BARE_KEYS) && of_a_person()) {
         return Some(Candidate::new(field.start, end, SURE_DB));
     }
-    let is_bare = BARE_KEYS.iter().any(|bare| key.eq_ignore_ascii_case(bare.as_bytes()));
-    if !is_bare || (quoted && outer.is_empty() && words < 2) {
-        return None;
-    }
-    if value::holds_any(outer, &PEOPLE) && !value::holds_any(outer, &["agent", "group"]) {
-        return Some(Candidate::new(field.start, end, SURE_DB));
-    }
+    // A bare name is one of anything, unless what stands beside it has a person's.
     let around = value::around(text, field.start, end, SIBLING_BYTES);
-    if words < 2 {
-        return None;
-    }
-    let likely = value::holds_any(around, &NEXT_TO_NAMES);
-    let mut found = Candidate::new(field.start, end, if likely { LIKELY_DB } else { BARE_DB });
-    if !likely {
-        found.at_most = Confidence::Low;
-    }
-    Some(found)
+    (is(BARE_KEYS) && words > 1 && value::holds_any(around, &NEXT_TO_NAMES))
+        .then(|| Candidate::new(field.start, end, LIKELY_DB))
 }
 
 /// Where the name ends that begins where the value does, and how many words it has. Between quotes

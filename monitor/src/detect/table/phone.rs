@@ -22,11 +22,12 @@ pub(super) const ROWS: &[Detector] = &[Detector {
     chance: 0.3,
     example: "phone: +49 30 1234567",
     words: words::PHONE_NUMBER,
-    find: Find::Any(&[
-        Find::Plus(find),
+    find: Find::Plus(find),
+    // The national forms.
+    wide: Some(Find::Any(&[
         Find::Digits(NATIONAL_DIGITS_MIN as u32, find_national),
         Find::Key(find_keyed),
-    ]),
+    ])),
     mask: mask_value,
     plain,
     ..Detector::new("PHONE_NUMBER", "Telephone number")
@@ -176,6 +177,10 @@ fn find_national(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate>
     let first = value::end_of(text, at, 6, |b| b.is_ascii_digit());
     let (last, follows) = (text::byte_before(text, at, 1), text::byte(text, first));
     if first - at > 5 || !matches!(follows, b' ' | b'-' | b'.' | b')' | b'/') || last == b'+' {
+        return None;
+    }
+    // A year, as dates begin with it.
+    if first - at == 4 && matches!(text::slice(text, at, at + 2), b"19" | b"20") {
         return None;
     }
     let start = at - usize::from(last == b'(');

@@ -1,7 +1,7 @@
 //! Sweden: the personal identity number, and that of organisations, which a sole trader shares with
 //! his person.
 
-use super::super::checksum::{all_digits, is_date, luhn, two};
+use super::super::checksum::{is_date, luhn, two};
 use super::super::detector::{Detector, Find, Tier, bare, form};
 use super::super::words;
 use crate::model::Tag;
@@ -51,16 +51,23 @@ pub(super) const ROWS: &[Detector] = &[
     },
 ];
 
-/// Ten digits say no century: 29 February is one in 2000 and every other fourth year alike.
+/// Ten digits say no century: 29 February is one in 2000 and every other fourth year alike. The sign
+/// before the last four is a separator to whoever hands the value on.
 fn is_personnummer(compact: &[u8]) -> bool {
     let check = || {
-        let digits = compact.get(compact.len().checked_sub(10)?..)?;
-        let year = match compact.len() {
-            10 => 2000,
-            12 => two(compact, 0)? * 100,
+        let (date, serial) = compact.split_at_checked(compact.len().checked_sub(4)?)?;
+        let date = date.strip_suffix(b"-").or(date.strip_suffix(b"+")).unwrap_or(date);
+        let mut digits = [0; 10];
+        let (head, tail) = digits.split_at_mut_checked(6)?;
+        head.copy_from_slice(date.get(date.len().checked_sub(6)?..)?);
+        tail.copy_from_slice(serial);
+        let century = match date.len() {
+            6 => 2000,
+            8 => two(date, 0)? * 100,
             _ => return None,
-        } + two(digits, 0)?;
-        Some(is_date(year, two(digits, 2)?, two(digits, 4)?) && year > 0 && luhn(digits))
+        };
+        let year = century + two(&digits, 0)?;
+        Some(year > 0 && is_date(year, two(&digits, 2)?, two(&digits, 4)?) && luhn(&digits))
     };
-    check() == Some(true) && all_digits(compact)
+    check() == Some(true)
 }

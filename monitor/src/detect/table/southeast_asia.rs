@@ -43,7 +43,15 @@ pub(super) const ROWS: &[Detector] = &[
         example: "MyKad 850214-10-5327",
         words: words::of(
             &["ic", "ic no", "ic number", "id number"],
-            &["nric", "mykad", "kad pengenalan", "no kp", "nombor kad pengenalan", "malaysian ic"],
+            &[
+                "nric",
+                "mykad",
+                "my kad",
+                "kad pengenalan",
+                "no kp",
+                "nombor kad pengenalan",
+                "malaysian ic",
+            ],
         ),
         find: Find::Forms(&[form_of("999999-99-9999", 10), form_of("999999999999", -10)]),
         valid: Some(is_malaysian),

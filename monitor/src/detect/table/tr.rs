@@ -31,7 +31,7 @@ pub(super) const ROWS: &[Detector] = &[
         chance: 0.4,
         example: "cep telefonu: 0532 482 91 30",
         words: words::of(
-            &["phone", "mobile", "tel", "telefon"],
+            &["cep numarası", "cep numarasi"],
             &[
                 "cep", "cep no", "cep telefonu", "cep tel", "telefon numarası", "telefon numarasi",
                 "telefonu", "gsm no", "gsm numarası", "turkish phone",

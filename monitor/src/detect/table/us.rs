@@ -50,7 +50,7 @@ pub(super) const ROWS: &[Detector] = &[
         tags: &[Tag::Glba],
         standard: "ANSI X9.9 and the American Bankers Association: Federal Reserve district, weights 3 7 1",
         chance: 0.038,
-        example: "routing number: 012524273",
+        example: r#"{"routingNumber": "012524273"}"#,
         words: words::of(
             &["aba", "routing", "rtn", "transit number"],
             &[
@@ -151,7 +151,7 @@ pub(super) const ROWS: &[Detector] = &[
     Detector {
         tags: &[Tag::Ccpa],
         standard: "22 CFR 51; ICAO 9303-4: nine digits, since 2021 a letter and eight digits",
-        example: "passport no: A51826374",
+        example: "passport: A51826374",
         words: words::of(
             &["document number"],
             &["passport", "passports", "passport number", "passport no", "travel document"],
@@ -162,7 +162,7 @@ pub(super) const ROWS: &[Detector] = &[
     Detector {
         tags: &[Tag::Ccpa, Tag::Hipaa],
         standard: "AAMVA card design standard; lengths and letters of the states",
-        example: "driver license: K4820517",
+        example: r#"{"driverLicense": "K4820517"}"#,
         words: words::of(
             &["dl", "license number", "licence number", "license no", "dlnumber"],
             &[

@@ -48,8 +48,8 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
             || value.windows(2).any(|pair| matches!(pair, b"${" | b"{{" | b"#{" | b"$(" | b"<%"))
             || (*first == b'$'
                 && value.iter().skip(1).all(|b| b.is_ascii_uppercase() || *b == b'_'));
-    let masked = value.windows(4).any(|four| matches!(four, b"****" | b"xxxx" | b"XXXX" | b"...."))
-        || value.windows(3).any(|three| matches!(three, b"***" | b"\xE2\x80\xA2"));
+    let masked = value.windows(4).any(|four| matches!(four, b"xxxx" | b"XXXX"))
+        || value.windows(3).any(|three| matches!(three, b"***" | b"..." | b"\xE2\x80\xA2"));
     if wrapped || masked || value.iter().all(|b| b == first) {
         return true;
     }
@@ -84,6 +84,18 @@ pub(super) fn is_code(value: &[u8]) -> bool {
     let begins =
         matches!(value, [b'=' | b'(' | b'[' | b'{' | b'|', ..] | [b'!', b'0' | b'1' | b'=']);
     is_path || constant || calls || operator || begins
+}
+
+/// Whether the value is a name of a program: letters, `_` and `$` alone.
+pub(super) fn is_identifier(value: &[u8]) -> bool {
+    value.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'$'))
+}
+
+/// Whether key and value stand in a form or a query, where no program is.
+pub(super) fn is_in_form(text: &[u8], key: (usize, usize), field: Field) -> bool {
+    let follows = (text::byte(text, field.end), text::byte(text, field.end + 1));
+    matches!(text::byte_before(text, key.0, 1), b'&' | b'?')
+        || (follows.0 == b'&' && follows.1 != b'&')
 }
 
 /// Which kinds of characters a value is made of.
@@ -128,13 +140,19 @@ const RANDOM_BYTES_MIN: usize = 16;
 /// Bits a character of such a value: hex digits of 16 bytes have 3.2 and more, words 2.8 and less.
 const RANDOM_BITS_MIN: f64 = 3.0;
 
-/// Whether the value looks as a machine makes them: long, with digits and letters, no word.
+/// Words joined by dashes of the shortest name that is none of a machine's making.
+const JOINED_WORDS_MIN: usize = 3;
+
+/// Whether the value looks as a machine makes them: long, with digits and letters, no words.
 pub(super) fn is_random(value: &[u8]) -> bool {
     let kinds = Kinds::of(value);
+    let parts = value.split(|b| !b.is_ascii_alphanumeric());
+    let words = parts.filter(|part| part.len() > 1 && part.iter().all(u8::is_ascii_lowercase));
     value.len() >= RANDOM_BYTES_MIN
         && kinds.digit
         && (kinds.lower || kinds.upper)
         && bits_per_character(value) >= RANDOM_BITS_MIN
+        && words.count() < JOINED_WORDS_MIN
 }
 
 /// Whether the value is a UUID: eight, four, four, four and twelve hex digits.
@@ -234,7 +252,13 @@ mod tests {
         for value in ["9f86d081884c7d659a2feaa0", "Zx81kQpLm20Vn4Tr", "k3J-9sP_q7Lw2Xz5"] {
             assert!(is_random(value.as_bytes()), "{value}");
         }
-        for value in ["authorization-code", "abcabcabcabcabc1", "short1", "1234567890123456"] {
+        for value in [
+            "authorization-code",
+            "abcabcabcabcabc1",
+            "short1",
+            "1234567890123456",
+            "to-get-a-session-1471014119414",
+        ] {
             assert!(!is_random(value.as_bytes()), "{value}");
         }
     }

@@ -3,6 +3,7 @@
 mod cases;
 mod europe;
 mod kinds;
+mod ids;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -96,6 +97,38 @@ fn addresses_are_found_and_lookalikes_are_not() {
 #[test]
 fn phone_numbers_are_found_and_lookalikes_are_not() {
     cases::PHONES.iter().for_each(check);
+}
+
+#[test]
+fn identifiers_of_the_americas_are_found_and_lookalikes_are_not() {
+    check_all(ids::AMERICAS);
+}
+
+#[test]
+fn identifiers_of_asia_are_found_and_lookalikes_are_not() {
+    check_all(ids::ASIA);
+}
+
+#[test]
+fn identifiers_of_africa_oceania_and_devices_are_found_and_lookalikes_are_not() {
+    check_all(ids::SOUTH);
+}
+
+/// Says of all cases that fail, and that each entity has at least six.
+#[track_caller]
+fn check_all(cases: &[cases::Case]) {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    let mut wrong = Vec::new();
+    for &(entity, marked, confidence) in cases {
+        *counts.entry(entity).or_default() += 1;
+        let (text, wanted) = unmark(marked);
+        let hits = find(entity, text.as_bytes());
+        if spans(&hits) != wanted || hits.iter().any(|hit| hit.confidence != confidence) {
+            wrong.push(format!("{entity}: {marked}: {hits:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(counts.values().all(|count| *count >= 6), "{counts:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{TODAY, check, check_rule, parsed, with_rule};
+use super::{TODAY, check, check_rule, files, parsed, with_rule};
 use crate::limits::{POLICY_BYTES_MAX, POLICY_ERRORS_MAX, POLICY_GLOBS_MAX, RULES_MAX};
 use crate::model::{Entity, Severity};
 use crate::policy::{Action, DEFAULT_TEXT, Policy};
@@ -99,7 +99,8 @@ fn what_is_too_much_is_told_once() {
 #[test]
 fn bytes_that_are_no_utf8_have_a_place() {
     let problems =
-        Policy::parse_bytes(b"version = 1\nclause = \"\xc3\xa9\xff\"", TODAY).unwrap_err();
+        Policy::parse_bytes(b"version = 1\nclause = \"\xc3\xa9\xff\"", TODAY, &mut files)
+            .unwrap_err();
     assert_eq!(problems[0].to_string(), "2:12: not UTF-8; save the file as UTF-8");
 }
 
@@ -183,6 +184,6 @@ proptest! {
 
     #[test]
     fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Policy::parse_bytes(&bytes, TODAY);
+        let _ = Policy::parse_bytes(&bytes, TODAY, &mut files);
     }
 }

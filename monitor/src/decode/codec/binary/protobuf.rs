@@ -92,7 +92,8 @@ fn field(walk: &mut Walk<'_>, wire: u64, end: usize) -> Result<(), Stop> {
         2 => {
             let length = varint(walk)?;
             let inner = walk.at.saturating_add(usize::try_from(length).map_err(|_| Stop::Bad)?);
-            if inner > end {
+            // Beyond the end of all there is it is cut; beyond the message around it, it is wrong.
+            if inner > end && end < walk.bytes.len() {
                 return Err(Stop::Bad);
             }
             let whole = inner <= walk.bytes.len();
