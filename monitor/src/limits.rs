@@ -200,6 +200,8 @@ pub const REDACT_WINDOW_BYTES: usize = 256 << 10;
 /// Bytes before a place that are looked at for what they say about it: keys and words stand within
 /// 64 bytes, a private key of RSA with 4096 bits in PEM is 3.2 KiB.
 pub const REDACT_BEHIND_BYTES: usize = 4 << 10;
+/// The same where each line goes out by itself: keys, words, and a few lines of the same record.
+pub const REDACT_BEHIND_LINE_BYTES: usize = 512;
 /// Bytes after a place that are looked at before it is written: the longest value that is found
 /// whole wherever a window ends.
 pub const REDACT_AHEAD_BYTES: usize = 4 << 10;

@@ -136,24 +136,23 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Reads the dictionaries of a policy, whose paths begin where it stands; one byte more than the
 /// limit at most.
-pub(super) fn dictionaries(policy: &Path) -> impl FnMut(&str) -> Result<Vec<u8>, String> {
+pub(super) fn dictionaries(policy: &Path) -> impl FnMut(&str) -> Result<Vec<u8>, String> + use<> {
     let beside = policy.parent().unwrap_or(Path::new("")).to_owned();
     move |name| {
         let limit = u64::try_from(DICTIONARY_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
         let path = beside.join(name);
-        let mut bytes = Vec::new();
-        let read = || -> io::Result<usize> {
-            // Nobody may write to a pipe, and the daemon would wait for it.
-            if !path.metadata()?.is_file() {
-                return Err(io::Error::other("it is no regular file"));
-            }
-            File::open(&path)?.take(limit).read_to_end(&mut bytes)
-        };
-        match { read }() {
-            Ok(_) => Ok(bytes),
-            Err(error) => Err(error.to_string()),
-        }
+        read_regular(&path, limit).map_err(|error| error.to_string())
     }
+}
+
+fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    // Nobody may write to a pipe, and the daemon would wait for it.
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 impl Printer<'_> {
@@ -359,6 +358,18 @@ policy.toml does not hold: 3 errors
         assert_eq!(err, "");
         let (_, out, _) = printed(HOLDS.as_bytes(), true);
         assert!(out.contains(r#""holds":true,"rules":1,"entities":2"#), "{out}");
+    }
+
+    #[test]
+    fn dictionaries_stand_beside_the_policy() {
+        let dir = std::env::temp_dir().join(format!("dictionaries-{}", std::process::id()));
+        std::fs::create_dir_all(dir.join("lists")).unwrap();
+        std::fs::write(dir.join("lists/a.txt"), "Jane Roe\n").unwrap();
+        let mut files = dictionaries(&dir.join("policy.toml"));
+        assert_eq!(files("lists/a.txt").unwrap(), b"Jane Roe\n");
+        assert_eq!(files("lists").unwrap_err(), "it is no regular file");
+        assert!(files("b.txt").unwrap_err().contains("No such file"));
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]

@@ -245,6 +245,11 @@ impl Policy {
         Engine::reaching(|row| asked.contains(&Entity::of(row.entity)), &customs, wide)
     }
 
+    /// An engine of all detectors that it brings along; `None` where there are none.
+    pub fn own_engine(&self) -> Option<Engine> {
+        (!self.detectors.is_empty()).then(|| Engine::with(|_| false, &self.detectors))
+    }
+
     /// Why `process` must not be killed, whatever the rules say; `None` where it may be. `own_pid`
     /// is the monitor's.
     pub fn protection(&self, process: &Process, own_pid: u32) -> Option<Protection> {

@@ -263,3 +263,36 @@ fn piece(rest: &str, escapes: bool) -> (usize, usize) {
         None => (1, 1),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is wrong with a dictionary where there is room for three terms.
+    #[track_caller]
+    fn check(bytes: &[u8], expected: &str) {
+        let (wrong, instead) = terms("dictionary \"names\"", bytes, 3).err().unwrap_or_default();
+        assert_eq!(format!("{wrong}; {instead}"), format!("dictionary \"names\" {expected}"));
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_dictionary_is_told_by_its_line() {
+        check(b"# none\n\n", "is empty; write one term a line");
+        check(
+            b"Jane\r\none two three four five six seven\n",
+            "has a term in line 2 of no word or too many; write 1 to 6 words a line",
+        );
+        check(
+            b"Jane\n---\n",
+            "has a term in line 2 of no word or too many; write 1 to 6 words a line",
+        );
+        check(b"Jane\n\xff\n", "is not UTF-8 in line 2; save the file as UTF-8");
+        check(
+            b"Jane\nJoe\nJane\nJim\nJack\n",
+            "has more terms than are left in line 5, limit for all dictionaries is 1000000; shorten it",
+        );
+        check(&vec![b'\n'; DICTIONARY_BYTES_MAX + 1], "is larger than 67108864 bytes; shorten it");
+        let three = terms("", b"\xef\xbb\xbfJane Roe\r\n Joe #1 \n# a\nJim", 3);
+        assert_eq!(three.map(|terms| terms.len()).ok(), Some(3));
+    }
+}

@@ -3,7 +3,7 @@
 
 use super::{check, files, parsed};
 use crate::detect::{Hit, detectors};
-use crate::limits::{CUSTOM_DETECTORS_MAX, DICTIONARY_BYTES_MAX, DICTIONARY_TERMS_MAX};
+use crate::limits::CUSTOM_DETECTORS_MAX;
 use crate::model::{Confidence, Entity, Tag};
 use crate::policy::Policy;
 
@@ -204,36 +204,6 @@ fn dictionaries_are_read_by_who_has_the_file() {
         "dictionary = \"customers.txt\"\ncase = \"exact\"",
         &["5:8: case is \"exact\", and dictionaries know no case; leave it out, or use literals"],
     );
-}
-
-#[test]
-fn what_is_wrong_in_a_dictionary_is_told_by_its_line() {
-    let text = named("dictionary = \"names\"");
-    let many: String = (0..=DICTIONARY_TERMS_MAX).map(|n| format!("w{n}\n")).collect();
-    for (bytes, expected) in [
-        (b"# none\n".to_vec(), "dictionary \"names\" is empty; write one term a line"),
-        (
-            b"Jane\none two three four five six seven\n".to_vec(),
-            "dictionary \"names\" has a term in line 2 of no word or too many; write 1 to 6 words a line",
-        ),
-        (
-            b"Jane\n\xff\n".to_vec(),
-            "dictionary \"names\" is not UTF-8 in line 2; save the file as UTF-8",
-        ),
-        (
-            many.into_bytes(),
-            "dictionary \"names\" has more terms than are left in line 1000001, limit for all dictionaries is 1000000; shorten it",
-        ),
-        (
-            vec![b'\n'; DICTIONARY_BYTES_MAX + 1],
-            "dictionary \"names\" is larger than 67108864 bytes; shorten it",
-        ),
-    ] {
-        let mut bytes = Some(bytes);
-        let mut files = |_: &str| bytes.take().ok_or_else(|| "read twice".to_owned());
-        let problems = Policy::parse_bytes(text.as_bytes(), super::TODAY, &mut files).unwrap_err();
-        assert_eq!(problems[0].to_string(), format!("4:14: {expected}"));
-    }
 }
 
 #[test]
