@@ -49,7 +49,11 @@ def vectors(name):
                 except Exception:
                     compact = None
                 # What was refused for how it was written is not asked of what is left without.
-                if isinstance(compact, str) and is_valid(validate, compact) == valid:
+                if (
+                    isinstance(compact, str)
+                    and compact.replace("-", "").replace("+", "").isalnum()
+                    and is_valid(validate, compact) == valid
+                ):
                     asked[compact] = valid
 
     module.validate = recorded
