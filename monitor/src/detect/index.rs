@@ -151,8 +151,8 @@ fn pair(one: u64, other: u64) -> u64 {
 }
 
 impl Index {
-    /// What the detectors look for, each with its number.
-    pub fn new(rows: &[(usize, &Detector)]) -> Index {
+    /// What the detectors look for, each with its number, and where `wide` in all ways.
+    pub fn new(rows: &[(usize, &Detector)], wide: bool) -> Index {
         let bucket = || Bucket {
             digits_min: u32::MAX,
             bare: Vec::new(),
@@ -175,6 +175,9 @@ impl Index {
         let mut literals = Vec::new();
         for (number, row) in rows {
             index.add(*number, row, row.find, &mut literals);
+            if let Some(find) = row.wide.filter(|_| wide) {
+                index.add(*number, row, find, &mut literals);
+            }
         }
         if !literals.is_empty() {
             // Of two literals that begin at the same byte the longer one counts: `sk-ant-` is no

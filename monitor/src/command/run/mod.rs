@@ -18,10 +18,11 @@ use anyhow::Context as _;
 
 use super::exit::{self, Exit};
 use super::{log, policy::today};
+use crate::capture::prefilter::{Needs, OpaqueBudget};
 use crate::capture::programs::LoadOptions;
 use crate::capture::{self, CaptureError, host};
 use crate::limits::POLICY_ERRORS_MAX;
-use crate::policy::Policy;
+use crate::policy::{Policy, Settings};
 use crate::report::sink::{Sink, Target};
 use daemon::{Daemon, Options};
 
@@ -92,6 +93,8 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let armed = capture::arm(LoadOptions {
         sample_bytes_max: settings.sample_bytes_max,
         ring_bytes: settings.ring_bytes,
+        needs: Needs::of(policy.entities()),
+        opaque: opaque_budget(&settings),
         debug: args.kernel_log,
     })
     .map_err(|error| Exit::new(code_of(&error), error.to_string()))?;
@@ -138,14 +141,16 @@ fn read_policy(path: Option<&Path>) -> Result<Policy, Exit> {
         Exit::new(exit::NO_INPUT, format!("cannot read the policy {}: {error}", path.display()))
     })?;
     let name = path.display().to_string();
-    let policy = Policy::parse_bytes(&bytes, today()).map_err(|problems| {
-        for problem in problems.iter().take(POLICY_ERRORS_MAX) {
-            let _ = write!(std::io::stderr(), "{}", problem.render(&name, false));
-        }
-        let what =
-            format!("{name}: the policy does not hold; `egress-monitor policy check` checks it");
-        Exit::new(exit::CONFIG, what)
-    })?;
+    let policy = Policy::parse_bytes(&bytes, today(), &mut super::policy::dictionaries(path))
+        .map_err(|problems| {
+            for problem in problems.iter().take(POLICY_ERRORS_MAX) {
+                let _ = write!(std::io::stderr(), "{}", problem.render(&name, false));
+            }
+            let what = format!(
+                "{name}: the policy does not hold; `egress-monitor policy check` checks it"
+            );
+            Exit::new(exit::CONFIG, what)
+        })?;
     for warning in &policy.warnings {
         tracing::warn!("{name}:{}: {}", warning.line, warning.wrong);
     }
@@ -162,4 +167,12 @@ fn open_alerts(path: &Path) -> Result<(Target, Option<std::fs::File>), Exit> {
         Exit::new(exit::CANNOT_CREATE, what)
     })?;
     Ok((target, file))
+}
+
+/// What a policy lets the kernel hand over of opaque content.
+fn opaque_budget(settings: &Settings) -> OpaqueBudget {
+    OpaqueBudget {
+        flow_bytes_per_s: settings.opaque_flow_bytes_per_s,
+        host_bytes_per_s: settings.opaque_host_bytes_per_s,
+    }
 }

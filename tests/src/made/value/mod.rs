@@ -8,6 +8,7 @@ mod asia;
 mod europe;
 mod general;
 mod north;
+mod paper;
 mod secret;
 
 /// Makes values of one entity.
