@@ -139,6 +139,11 @@ pub(super) struct Ending {
 }
 
 impl Ending {
+    /// Whether the key is one word.
+    pub fn is_one_word(self) -> bool {
+        self.last != 0 && self.pair == 0
+    }
+
     /// With one word more at the end.
     pub fn push(&mut self, word: u64) {
         self.pair = if self.last == 0 { 0 } else { pair(self.last, word) };

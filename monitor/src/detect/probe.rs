@@ -233,13 +233,7 @@ impl<'t> Probe<'t> {
             return Set::default();
         }
         let Some((outer, inner)) = self.named_key(start) else { return Set::default() };
-        let parts = [slice(self.text, outer.0, outer.1), b".", slice(self.text, inner.0, inner.1)];
-        let mut joined = [0u8; JOINED_BYTES_MAX];
-        let mut length = 0;
-        for (slot, byte) in joined.iter_mut().zip(parts.into_iter().flatten()) {
-            *slot = *byte;
-            length += 1;
-        }
+        let (joined, length) = self.join(outer, inner);
         let mut named = self.terms_at_end(slice(&joined, 0, length));
         named.remove(&key.against);
         named
@@ -461,8 +455,51 @@ impl<'t> Probe<'t> {
                 }
             }
         }
+        set.union(&self.joined_at(start));
         self.path = Some((start, set));
         set
+    }
+
+    /// What the key above the one of the value at `start` and that key say together: `tax` and `id`.
+    fn joined_at(&mut self, start: usize) -> Set {
+        let mut set = Set::default();
+        let key = self.key_at(start);
+        // Only a key of one word leaves the beginning of a term to the key above it.
+        if !key.ending.is_one_word() {
+            return set;
+        }
+        let Some((outer, inner)) = self.named_key(start).filter(|(outer, _)| outer.0 < outer.1)
+        else {
+            return set;
+        };
+        let (joined, length) = self.join(outer, inner);
+        let joined = slice(&joined, 0, length);
+        let mut at = 0;
+        while let Some(word) = next_word(joined, at) {
+            let mut marks = Marks::default();
+            if self.lexicon.look_up(joined, word, length, &mut marks) == Some(length) {
+                set.union(&marks.key);
+                set.union(&marks.near);
+            }
+            at = word.1;
+        }
+        set
+    }
+
+    /// Two keys as one.
+    fn join(
+        &self,
+        outer: (usize, usize),
+        inner: (usize, usize),
+    ) -> ([u8; JOINED_BYTES_MAX], usize) {
+        let parts = [slice(self.text, outer.0, outer.1), b".", slice(self.text, inner.0, inner.1)];
+        let mut joined = [0u8; JOINED_BYTES_MAX];
+        let mut length = 0;
+        for (slot, byte) in joined.iter_mut().zip(parts.into_iter().flatten()) {
+            *slot = *byte;
+            length += 1;
+        }
+        (joined, length)
     }
 
     /// The detectors that words near by name.

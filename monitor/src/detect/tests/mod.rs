@@ -252,6 +252,18 @@ fn the_kernel_lets_every_case_through_that_is_found() {
 }
 
 #[test]
+fn a_term_may_begin_in_the_key_above() {
+    for text in [
+        r#"{"employer":{"kind":"own","id":"12-3456789"}}"#,
+        r#"{"national":{"insurance":{"number":"AB 12 34 56 C"}}}"#,
+        r#"{"tax":{"id":"36574261809"}}"#,
+    ] {
+        let hits = find_in(&ALL, text.as_bytes());
+        assert!(hits.iter().any(|hit| hit.confidence >= Confidence::Medium), "{text}: {hits:?}");
+    }
+}
+
+#[test]
 fn values_in_columns_are_found_by_the_names_of_these() {
     for (text, wanted) in [
         ("id,tax id,ssn\n1,2,536228726\n3,4,219098765\n", vec!["US_SSN", "US_SSN"]),
