@@ -3,13 +3,13 @@
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
-    helpers::generated::bpf_get_smp_processor_id,
+    helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns},
     macros::map,
     maps::{Array, LruHashMap, PerCpuArray, RingBuf},
 };
 use monitor_ebpf::{
     COUNTER_SLOTS, Counter, FLOWS_MAX, PROCESSES_MAX, RING_BYTES, SHUT_MAX, TAIL_BYTES,
-    prefilter::Table,
+    prefilter::{SECOND_SHIFT, Table},
     record::{Coverage, Flow, ProcessId, ProcessInfo},
 };
 
@@ -32,6 +32,8 @@ static SHUT: LruHashMap<u64, u64> = LruHashMap::with_max_entries(SHUT_MAX, 0);
 static SHUT_ANY: Array<u32> = Array::with_max_entries(1, 0);
 #[map]
 static PREFILTER: Array<Table> = Array::with_max_entries(1, 0);
+#[map]
+static OPAQUE: Array<Second> = Array::with_max_entries(1, 0);
 // A per-CPU array would do, but its values end at 32 KiB (PCPU_MIN_UNIT_SIZE,
 // include/linux/percpu.h), so this is an array with a slot for each CPU; the daemon sets how many.
 #[map]
@@ -41,6 +43,41 @@ static SCRATCH: Array<Work> = Array::with_max_entries(1, 0);
 /// large for a stack of 512 bytes. One slot per hook.
 #[map]
 static PROCESS_SCRATCH: PerCpuArray<ProcessInfo> = PerCpuArray::with_max_entries(2, 0);
+
+/// Opaque bytes of one second, of all flows.
+#[repr(C)]
+pub struct Second {
+    second: u32,
+    bytes: u32,
+}
+
+/// Whether so many bytes of an opaque text may be handed over; counts them where they may. A text
+/// that begins within the budget is handed over whole.
+#[inline(always)]
+pub fn opaque_allowed(flow: &mut Flow, bytes: u32) -> bool {
+    let Some(table) = table() else { return false };
+    let Some(host) = OPAQUE.get_ptr_mut(0) else { return false };
+    // SAFETY: integers of a map that other CPUs write as well: a budget may be off by what two of
+    // them add at once, and no total depends on it.
+    let host = unsafe { &mut *host };
+    // SAFETY: a helper without arguments that always answers.
+    let second = (unsafe { bpf_ktime_get_boot_ns() } >> SECOND_SHIFT) as u32;
+    if host.second != second {
+        host.second = second;
+        host.bytes = 0;
+    }
+    if flow.opaque_second != second {
+        flow.opaque_second = second;
+        flow.opaque_bytes = 0;
+    }
+    if flow.opaque_bytes >= table.opaque_flow_bytes_max || host.bytes >= table.opaque_host_bytes_max
+    {
+        return false;
+    }
+    flow.opaque_bytes += bytes;
+    host.bytes += bytes;
+    true
+}
 
 /// Adds to a counter of this CPU.
 #[inline(always)]
@@ -71,7 +108,8 @@ pub fn work(slot: u32) -> Option<&'static mut Work> {
 /// The automaton of the prefilter.
 #[inline(always)]
 pub fn table() -> Option<&'static Table> {
-    // SAFETY: written once, before any program is attached.
+    // SAFETY: the daemon replaces it with care, see `Programs::set_prefilter`; all values are
+    // integers, and no place in memory follows from one without a check.
     PREFILTER.get_ptr(0).map(|table| unsafe { &*table })
 }
 
@@ -85,7 +123,7 @@ pub fn flow(cookie: u64) -> Option<&'static mut Flow> {
         // never other memory.
         return Some(unsafe { &mut *flow });
     }
-    // 312 bytes of zeroes are too much for the stack beside the rest: they come from the object.
+    // 328 bytes of zeroes are too much for the stack beside the rest: they come from the object.
     if FLOWS.insert(cookie, &NEW_FLOW, BPF_NOEXIST as u64).is_err()
         && FLOWS.get_ptr(cookie).is_none()
     {
@@ -107,6 +145,10 @@ static NEW_FLOW: Flow = Flow {
     tail_bytes: 0,
     gate_position: 0,
     flags: 0,
+    tls_left: 0,
+    opaque_second: 0,
+    opaque_bytes: 0,
+    reserved: 0,
     tail: [0; TAIL_BYTES],
 };
 

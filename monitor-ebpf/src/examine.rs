@@ -10,18 +10,20 @@ use aya_ebpf::helpers::generated::{
     bpf_probe_read_user,
 };
 use monitor_ebpf::{
-    CHUNK_BYTES, Counter, SEGMENTS_MAX, TAIL_BYTES,
-    prefilter::BASE,
+    CHUNK_BYTES, Counter, SEGMENTS_MAX, SEND_BYTES_MAX, TAIL_BYTES,
+    prefilter::{BASE, FILL_WORD},
     record::{
-        FLAG_DESTINATION, FLAG_TAIL, FLOW_HOT, Flow, ProcessId, SAMPLE_HEAD_BYTES, SampleHead,
+        FLAG_DESTINATION, FLAG_TAIL, FLOW_HOT, FLOW_TLS, Flow, ProcessId, SAMPLE_HEAD_BYTES,
+        SampleHead,
     },
 };
 
 use crate::{
-    account::{count, coverage, flow, slot, submit, work},
+    account::{count, coverage, flow, opaque_allowed, slot, submit, work},
     kernel::{self, AF_INET, AF_INET6, Current, IPPROTO_TCP, SockCommon},
     say::{say_lost, say_unresolved},
-    scan::{HIT, Scan, opaque, scan_text},
+    scan::{HIT, OPAQUE, Scan, opaque, scan_text},
+    tls::{begins_record, tls_text},
 };
 
 /// include/linux/socket.h
@@ -62,14 +64,20 @@ pub struct Work {
     examined: u64,
     /// Bytes lost because the ring was full.
     ring_full: u64,
+    /// Bytes of opaque texts beyond the budget.
+    over_opaque: u64,
+    /// Bytes of TLS records.
+    tls: u64,
+    /// Bytes of a flow for which there is no room.
+    flows_full: u64,
     process: ProcessId,
     /// Of the socket that the send is on.
     common: SockCommon,
     pub(crate) scan: Scan,
-    head: SampleHead,
+    pub(crate) head: SampleHead,
     pub(crate) tail: [u8; TAIL_BYTES],
     // Twice a chunk: the verifier sees `filled + n` only as the sum of two bounds.
-    text: [u8; CHUNK_BYTES * 2],
+    pub(crate) text: [u8; CHUNK_BYTES * 2],
 }
 
 /// Follows a descriptor to its socket and notes who sends from where to where. `false` where it is
@@ -188,6 +196,7 @@ pub fn buffer(slot: u32, base: u64, bytes: u64) {
     let Some(work) = work(slot) else { return };
     work.segments = 0;
     work.base = base;
+    let bytes = if bytes > SEND_BYTES_MAX { SEND_BYTES_MAX } else { bytes };
     work.left = bytes;
     work.head.send_bytes = bytes;
     run(slot);
@@ -217,6 +226,9 @@ fn run(slot: u32) {
         work.hole = 0;
         work.examined = 0;
         work.ring_full = 0;
+        work.over_opaque = 0;
+        work.tls = 0;
+        work.flows_full = 0;
     }
     let mut index = slot;
     // SAFETY: the callback takes what it is given here, a slot on this stack.
@@ -237,6 +249,9 @@ fn run(slot: u32) {
         coverage.over_max_bytes += work.over_max;
         coverage.unreadable_bytes += work.unreadable;
         coverage.ring_full_bytes += work.ring_full;
+        coverage.opaque_bytes += work.over_opaque;
+        coverage.tls_bytes += work.tls;
+        coverage.flows_full_bytes += work.flows_full;
     }
 }
 
@@ -250,8 +265,11 @@ unsafe extern "C" fn step(_index: u32, context: *mut c_void) -> c_long {
         // struct iovec: address, length.
         let Some([base, bytes]) = kernel::read_user::<[u64; 2]>(work.iovec) else {
             work.segments = 0;
+            count(Counter::SendsUnreadable, 1);
             return 0;
         };
+        let room = SEND_BYTES_MAX.saturating_sub(work.head.send_bytes);
+        let bytes = if bytes > room { room } else { bytes };
         work.iovec += 16;
         work.segments -= 1;
         work.base = base;
@@ -344,13 +362,25 @@ extern "C" fn flush(slot: u32) -> u32 {
     if filled > CHUNK_BYTES as u32 {
         return 0;
     }
-    let Some(flow) = flow(work.head.cookie) else { return 0 };
+    let Some(flow) = flow(work.head.cookie) else {
+        count(Counter::BytesFlowsFull, filled as u64);
+        work.flows_full += filled as u64;
+        work.filled = 0;
+        work.hole = 0;
+        return 0;
+    };
     let stream = work.head.protocol == IPPROTO_TCP;
     // Without a cookie it is the record of all such sockets.
-    let joins = stream
-        && work.head.cookie != 0
-        && flow.next_position == work.head.position
-        && flow.seen_bytes != 0;
+    let known = stream && work.head.cookie != 0;
+    if known && filled != 0 && (flow.flags & FLOW_TLS != 0 || begins_record(work)) {
+        if tls_text(slot, filled) != 0 {
+            keep_tls(work, flow, filled);
+            return 0;
+        }
+        flow.flags &= !FLOW_TLS;
+        flow.seen_bytes = 0;
+    }
+    let joins = known && flow.next_position == work.head.position && flow.seen_bytes != 0;
     let (mut state, mut first, mut pending) = (BASE as u32, (TAIL_BYTES / 8) as u32, 0);
     if joins {
         // SAFETY: both are `TAIL_BYTES` long.
@@ -370,12 +400,21 @@ extern "C" fn flush(slot: u32) -> u32 {
         clear_tail(work);
     }
     let scanned = scan_text(slot, first, filled, state);
-    let hit = scanned == HIT;
-    keep(work, flow, hit, pending, scanned, filled, stream);
-    if hit {
+    let murky = scanned == OPAQUE || (scanned != HIT && work.scan.encoded != 0);
+    let passes = scanned == HIT || (murky && opaque_allowed(flow, filled));
+    // A scan that ended early begins in its tail the next time.
+    let hot = passes || scanned == OPAQUE;
+    keep(work, flow, Kept { passes, hot, pending, state: scanned, filled, stream });
+    if passes {
+        if murky {
+            count(Counter::BytesOpaque, filled as u64);
+        }
         if hand_over(work, pending, filled) {
             flow.examined_bytes += filled as u64;
         }
+    } else if murky {
+        work.over_opaque += filled as u64;
+        count(Counter::BytesOverOpaque, filled as u64);
     } else {
         work.examined += filled as u64;
         flow.examined_bytes += filled as u64;
@@ -388,28 +427,54 @@ extern "C" fn flush(slot: u32) -> u32 {
     0
 }
 
-/// Zeroes the tail, by words: as an array it becomes a call that does it by bytes.
+/// Fills the tail, by words: as an array it becomes a call that does it by bytes.
 #[inline(always)]
 fn clear_tail(work: &mut Work) {
     let words = work.tail.as_mut_ptr().cast::<u64>();
     for at in 0..TAIL_BYTES / 8 {
         // SAFETY: within the tail, which is aligned to 8 (asserted below); volatile so that it
         // stays what it is.
-        unsafe { words.add(at).write_volatile(0) };
+        unsafe { words.add(at).write_volatile(FILL_WORD) };
     }
 }
 
-/// Keeps what the next send of the flow needs to know of this one.
+/// Keeps account of a text that is TLS records, of which nothing is examined.
 #[inline(always)]
-fn keep(
-    work: &mut Work,
-    flow: &mut Flow,
-    hit: bool,
+fn keep_tls(work: &mut Work, flow: &mut Flow, filled: u32) {
+    count(Counter::BytesTls, filled as u64);
+    work.tls += filled as u64;
+    flow.owner_start_ns = work.head.start_ns;
+    flow.owner_tgid = work.head.tgid;
+    flow.seen_bytes += filled as u64;
+    if work.done != 0 {
+        flow.seen_bytes += work.over_max + work.unreadable;
+    }
+    flow.next_position = work.head.position.wrapping_add(filled);
+    flow.flags = flow.flags & !FLOW_HOT | FLOW_TLS;
+    flow.tail_bytes = 0;
+    flow.state = BASE as u32;
+    let passed = filled.wrapping_add(work.hole as u32);
+    work.head.position = work.head.position.wrapping_add(passed);
+    work.filled = 0;
+    work.hole = 0;
+}
+
+/// What became of a text.
+struct Kept {
+    /// Whether it is handed over.
+    passes: bool,
+    /// Whether the scan of the next begins in its tail.
+    hot: bool,
     pending: u32,
     state: u32,
     filled: u32,
     stream: bool,
-) {
+}
+
+/// Keeps what the next send of the flow needs to know of this one.
+#[inline(always)]
+fn keep(work: &mut Work, flow: &mut Flow, kept: Kept) {
+    let Kept { passes, hot, pending, state, filled, stream } = kept;
     flow.owner_start_ns = work.head.start_ns;
     flow.owner_tgid = work.head.tgid;
     flow.seen_bytes += filled as u64;
@@ -419,10 +484,10 @@ fn keep(
     if !stream {
         return;
     }
-    let pending = if hit { 0 } else { pending + filled };
+    let pending = if passes { 0 } else { pending + filled };
     flow.tail_bytes = if pending > TAIL_BYTES as u32 { TAIL_BYTES as u32 } else { pending };
-    flow.state = if hit { BASE as u32 } else { state };
-    flow.flags = if hit { flow.flags | FLOW_HOT } else { flow.flags & !FLOW_HOT };
+    flow.state = if hot { BASE as u32 } else { state };
+    flow.flags = if hot { flow.flags | FLOW_HOT } else { flow.flags & !FLOW_HOT };
     flow.next_position = work.head.position.wrapping_add(filled);
     // The last bytes of tail and text together are the flow's new tail.
     // SAFETY: `filled` is at most a chunk, so the source ends inside `text`.

@@ -6,6 +6,7 @@
 //! there is no negotiation between versions.
 #![no_std]
 
+pub mod encoded;
 pub mod prefilter;
 pub mod record;
 
@@ -22,6 +23,8 @@ pub const TAIL_BYTES: usize = 256;
 /// Buffers of one `writev` or `sendmsg` that are read: the kernel's own limit
 /// (`UIO_MAXIOV`, include/uapi/linux/uio.h).
 pub const SEGMENTS_MAX: u32 = 1024;
+/// Bytes of one send at most: the kernel cuts what is longer (`MAX_RW_COUNT`, include/linux/fs.h).
+pub const SEND_BYTES_MAX: u64 = 0x7fff_f000;
 /// Messages of one `sendmmsg` that are read: the kernel's own limit, likewise.
 pub const MESSAGES_MAX: u32 = 1024;
 /// Flows that the kernel keeps account of; the one idle for longest makes room.
@@ -64,6 +67,8 @@ pub mod map {
     pub const SHUT_ANY: &str = "SHUT_ANY";
     /// The prefilter's automaton.
     pub const PREFILTER: &str = "PREFILTER";
+    /// Opaque bytes of the host's current second.
+    pub const OPAQUE: &str = "OPAQUE";
     /// One work area per possible CPU.
     pub const SCRATCH: &str = "SCRATCH";
 }
@@ -107,6 +112,16 @@ counters! {
     BytesOverMax = "bytes_over_sample_max",
     /// Bytes that could not be read: not mapped, or paged out.
     BytesUnreadable = "bytes_unreadable",
+    /// Bytes of opaque texts for which the budget of their flow or of the host was used up.
+    BytesOverOpaque = "bytes_over_opaque_budget",
+    /// Bytes of opaque texts that were handed over: a part of the sampled ones.
+    BytesOpaque = "bytes_opaque",
+    /// Bytes of TLS records. What is in them can be told by nobody.
+    BytesTls = "bytes_tls",
+    /// Bytes of flows for which no room could be made in `FLOWS`.
+    BytesFlowsFull = "bytes_flows_full",
+    /// Sends of which what says where their bytes are could not be read.
+    SendsUnreadable = "sends_unreadable",
     /// Sends whose descriptor could not be followed to its socket.
     SendsUnresolved = "sends_unresolved",
     /// Flows for which no room could be made in `FLOWS`.

@@ -12,6 +12,7 @@ mod hook;
 mod kernel;
 mod say;
 mod scan;
+mod tls;
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "license")]

@@ -1,5 +1,6 @@
 //! The prefilter's scan, run by the programs over each byte that is sent and by the daemon's tests
 //! over the same bytes. It says whether a text *may* hold a finding; it does not say which.
+//! What is encoded so that no shape shows is [`crate::encoded`]'s.
 //!
 //! A table-driven automaton reads a text byte by byte. Most words of eight bytes cannot move it
 //! out of its base state, and those are passed over with a dozen instructions. The automaton
@@ -23,18 +24,40 @@ pub struct Table {
     pub next: [u16; TABLE_ENTRIES],
     /// The state that says: this may hold a finding. Leads only to itself.
     pub hit: u16,
+    /// The state that says: this is no text, and what it holds cannot be told by its bytes.
+    /// Larger than `hit`, and the largest.
+    pub opaque: u16,
     /// Class of the end of a text.
     pub end_class: u16,
-    /// Reserved, 0.
-    pub reserved: [u16; 2],
+    /// Bits of `TABLE_*`.
+    pub flags: u16,
+    /// Bytes of opaque texts that one flow may hand over within a second.
+    pub opaque_flow_bytes_max: u32,
+    /// And all flows of the host together.
+    pub opaque_host_bytes_max: u32,
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const TOPS: u64 = ONES * 0x80;
+/// Fills words up where there is no text: moves nothing, begins nothing, and is in no stretch.
+pub const FILL: u8 = b'!';
+/// A word of it.
+pub const FILL_WORD: u64 = ONES * FILL as u64;
+
+/// [`Table::flags`]: every text may hold a finding. It is not scanned.
+pub const TABLE_ALL: u16 = 1;
+/// [`Table::flags`]: a word wakes the automaton by any digit, or by being long letters.
+pub const TABLE_WIDE: u16 = 2;
+/// [`Table::flags`]: a long stretch of letters and digits counts as encoded, whatever its letters.
+pub const TABLE_LONG: u16 = 4;
+
+/// An opaque text's second: nanoseconds since boot, shifted by so many bits.
+pub const SECOND_SHIFT: u32 = 30;
+
+pub(crate) const ONES: u64 = 0x0101_0101_0101_0101;
+pub(crate) const TOPS: u64 = ONES * 0x80;
 
 /// The top bit of each byte that is ASCII and from `first` to `last`.
 #[inline(always)]
-const fn between(word: u64, first: u8, last: u8) -> u64 {
+pub(crate) const fn between(word: u64, first: u8, last: u8) -> u64 {
     let low = word & !TOPS;
     let from_first = low + ONES * (0x80 - first as u64);
     let beyond_last = low + ONES * (0x7f - last as u64);
@@ -53,23 +76,54 @@ const fn before(word: u64, previous: u64, n: u32) -> u64 {
     word << (8 * n) | previous >> (64 - 8 * n)
 }
 
+/// Of each byte the top bit clear where it is this one, for words without top bits.
+#[inline(always)]
+const fn other_than(low: u64, byte: u8) -> u64 {
+    (low ^ (ONES * byte as u64)) + ONES * 0x7f
+}
+
+/// Of each byte the top bit clear where it is `@`, `%`, `\\` or `+`, for words without top bits.
+#[inline(always)]
+const fn unmarked(low: u64) -> u64 {
+    other_than(low, b'@') & other_than(low, b'%') & other_than(low, b'\\') & other_than(low, b'+')
+}
+
 /// Whether a word of eight bytes holds `@`, `%`, `\\` or `+`.
 #[inline(always)]
 const fn marks(word: u64) -> bool {
-    let low = word & !TOPS;
-    // Each of these has the top bit of a byte clear only where that byte is the one asked for.
-    let at = (low ^ (ONES * b'@' as u64)) + ONES * 0x7f;
-    let percent = (low ^ (ONES * b'%' as u64)) + ONES * 0x7f;
-    let backslash = (low ^ (ONES * b'\\' as u64)) + ONES * 0x7f;
-    let plus = (low ^ (ONES * b'+' as u64)) + ONES * 0x7f;
-    !(at & percent & backslash & plus) & !word & TOPS != 0
+    !unmarked(word & !TOPS) & !word & TOPS != 0
 }
 
 /// Whether a word holds a byte that can move the automaton out of [`BASE`] to where it matters: a
-/// digit, `@`, `%`, `\\` or `+`. The order of the bytes does not matter.
+/// digit, a mark, a control character below the tab, or a byte that is not ASCII. The order of the
+/// bytes does not matter. All in one: it is asked of each word that is sent.
 #[inline(always)]
 pub const fn stirs(word: u64) -> bool {
-    digits(word) != 0 || marks(word)
+    let low = word & !TOPS;
+    let digit = (low + ONES * (0x80 - b'0' as u64)) & !(low + ONES * (0x7f - b'9' as u64));
+    let others = unmarked(low) & (low + ONES * (0x80 - b'\t' as u64));
+    (digit | !others | word) & TOPS != 0
+}
+
+/// Whether a word may lie within a run of base64 or hexadecimal: no byte before `+`, none that is
+/// not ASCII. Most words of text have a blank, a quote or a line end.
+#[inline(always)]
+pub const fn dense(word: u64) -> bool {
+    ((word & !TOPS) + ONES * (0x80 - b'+' as u64)) & !word & TOPS == TOPS
+}
+
+/// Whether a word holds a control character that no text has.
+#[inline(always)]
+pub const fn strange(word: u64) -> bool {
+    // Most words have no control character at all.
+    ((word & !TOPS) + ONES * (0x80 - b' ' as u64)) & TOPS != TOPS
+        && between(word, 0, 8) | between(word, 14, 31) != 0
+}
+
+/// Whether all bytes of a word are printable ASCII, tabs or line ends.
+#[inline(always)]
+pub const fn is_plain(word: u64) -> bool {
+    word & TOPS == 0 && !strange(word)
 }
 
 /// What a word that stirs asks for where the automaton is in [`BASE`].
@@ -98,13 +152,13 @@ const RUN_DIGITS_MIN: u32 = 9;
 
 /// A bit for each byte of a word of which the top bit is set, the first byte's the lowest.
 #[inline(always)]
-const fn bits(found: u64) -> u64 {
+pub(crate) const fn bits(found: u64) -> u64 {
     (found >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 /// Whether so many bits in a row are set.
 #[inline(always)]
-const fn runs(bits: u64, at_least: u32) -> bool {
+pub(crate) const fn runs(bits: u64, at_least: u32) -> bool {
     // After these, a bit is set that begins a run of 8.
     let mut run = bits & (bits >> 1);
     run &= run >> 2;
@@ -132,26 +186,33 @@ pub const fn run_is_long(words: [u64; 4]) -> bool {
 /// What a word asks for that is followed by a whole `next`. It wakes the automaton for each shape
 /// that may begin here:
 ///
-/// - with a mark in it, at once,
+/// - with a mark or a byte that is not ASCII in it, at once,
 /// - cards and undashed or dashed social security numbers by how many digits they have,
 /// - an IBAN by a capital before two digits, or the line end that a chunk boundary puts there,
+/// - an escape of quoted-printable or HTML by what stands before two digits,
 /// - digits before such a boundary, or beside a separator that is not ASCII.
 #[inline(always)]
 pub const fn wakes(previous: u64, word: u64, next: u64) -> Wake {
-    if marks(word) {
+    if marks(word) || word & TOPS != 0 {
         return Wake::All;
     }
     let found = digits(word);
     if found == 0 {
         return Wake::No;
     }
-    if (word | next) & TOPS != 0 {
+    if next & TOPS != 0 {
         return Wake::All;
     }
     let (returns, next_returns) = (between(word, b'\r', b'\r'), between(next, b'\r', b'\r'));
     if returns | next_returns != 0 {
-        // A chunk boundary behind a digit, or behind a separator behind one.
-        let digit = returns >> 8 | next_returns << 56 | returns >> 16 | next_returns << 48;
+        // A chunk boundary behind a digit, or behind a separator behind one; a soft line break behind
+        // either, which has a byte more.
+        let digit = returns >> 8
+            | next_returns << 56
+            | returns >> 16
+            | next_returns << 48
+            | returns >> 24
+            | next_returns << 40;
         if found & digit != 0 {
             return Wake::All;
         }
@@ -159,7 +220,13 @@ pub const fn wakes(previous: u64, word: u64, next: u64) -> Wake {
     let pair = found & before(found, digits(previous), 1);
     if pair != 0 {
         let lead = before(word, previous, 2);
-        if pair & (between(lead, b'A', b'Z') | between(lead, b'\n', b'\n')) != 0 {
+        let low = lead & !TOPS;
+        let others = other_than(low, b'\n')
+            & other_than(low, b'=')
+            & other_than(low, b'#')
+            & other_than(low, b'x');
+        let begins = between(lead, b'A', b'Z') | (!others & !lead & TOPS);
+        if pair & begins != 0 {
             return Wake::All;
         }
     }
@@ -188,9 +255,12 @@ mod tests {
     #[test]
     fn exactly_the_stirring_bytes_stir_at_every_place() {
         for byte in 0..=255u8 {
-            let expected = byte.is_ascii_digit() || b"@%\\+".contains(&byte);
+            let expected = byte.is_ascii_digit()
+                || b"@%\\+".contains(&byte)
+                || byte < b'\t'
+                || !byte.is_ascii();
             for place in 0..8 {
-                for around in [b'a', 0, 0xff, b' '] {
+                for around in [b'a', b'/', b'~', b' '] {
                     let mut word = [around; 8];
                     word[place] = byte;
                     assert_eq!(stirs(u64::from_le_bytes(word)), expected, "{byte:#x} at {place}");

@@ -87,6 +87,14 @@ pub struct Flow {
     pub gate_position: u32,
     /// Bits of `FLOW_*`.
     pub flags: u32,
+    /// Bytes that follow of the TLS record that the last text ended in.
+    pub tls_left: u32,
+    /// The second in which `opaque_bytes` were handed over.
+    pub opaque_second: u32,
+    /// Opaque bytes of that second.
+    pub opaque_bytes: u32,
+    /// Reserved, 0.
+    pub reserved: u32,
     /// The last bytes seen, right-aligned.
     pub tail: [u8; TAIL_BYTES],
 }
@@ -95,6 +103,8 @@ pub struct Flow {
 pub const FLOW_GATE_POSITION: u32 = 1;
 /// [`Flow::flags`]: the last chunk was handed over, so the scan of the next begins in its tail.
 pub const FLOW_HOT: u32 = 2;
+/// [`Flow::flags`]: the last text was TLS records.
+pub const FLOW_TLS: u32 = 4;
 
 /// Key of a process: a pid is used again, a pid with its start time is not.
 #[repr(C)]
@@ -150,14 +160,20 @@ pub struct Coverage {
     pub unreadable_bytes: u64,
     /// Lost because the ring was full.
     pub ring_full_bytes: u64,
+    /// Opaque, and beyond the budget.
+    pub opaque_bytes: u64,
+    /// TLS records.
+    pub tls_bytes: u64,
+    /// In flows for which there was no room.
+    pub flows_full_bytes: u64,
 }
 
 const _: () = assert!(core::mem::size_of::<SampleHead>() == SAMPLE_HEAD_BYTES);
 const _: () = assert!(SAMPLE_HEAD_BYTES.is_multiple_of(8));
-const _: () = assert!(core::mem::size_of::<Flow>() == 56 + TAIL_BYTES);
+const _: () = assert!(core::mem::size_of::<Flow>() == 72 + TAIL_BYTES);
 const _: () = assert!(core::mem::size_of::<ProcessId>() == 16);
 const _: () = assert!(core::mem::size_of::<ProcessInfo>() == 40 + EXE_BYTES + ARGS_BYTES);
-const _: () = assert!(core::mem::size_of::<Coverage>() == 56);
+const _: () = assert!(core::mem::size_of::<Coverage>() == 80);
 
 /// Reads little- or big-endian fields, as the host has them, off a slice that may be too short.
 struct Fields<'a>(&'a [u8]);

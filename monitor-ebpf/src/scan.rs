@@ -6,7 +6,11 @@ use core::ffi::{c_long, c_void};
 use aya_ebpf::helpers::generated::bpf_loop;
 use monitor_ebpf::{
     CHUNK_BYTES, TAIL_BYTES,
-    prefilter::{BASE, LOOK_BACK_WORDS, Table, Wake, digits, run_is_long, stirs, wakes},
+    encoded::{ENCODED_WORDS, encoded, has_letters, is_asked, may_stretch},
+    prefilter::{
+        BASE, FILL_WORD, LOOK_BACK_WORDS, TABLE_ALL, TABLE_LONG, TABLE_WIDE, Table, Wake, dense,
+        digits, run_is_long, stirs, strange, wakes,
+    },
 };
 
 use crate::{
@@ -32,13 +36,19 @@ pub struct Scan {
     end: u32,
     /// Words directly before that were passed over, at most [`LOOK_BACK_WORDS`].
     quiet: u32,
+    /// Bytes of tail and text.
+    bytes: u32,
+    /// Whether something encoded was seen.
+    pub encoded: u32,
 }
 
 /// Says that the text may hold a finding; no state is this large.
 pub const HIT: u32 = u32::MAX;
+/// Says that the text is none; likewise.
+pub const OPAQUE: u32 = u32::MAX - 1;
 
-/// Runs the automaton from the word `first` to the end of the text. Gives the state behind it, or
-/// [`HIT`].
+/// Runs the automaton from the word `first` to the end of the text. Gives the state behind it,
+/// [`HIT`] or [`OPAQUE`].
 ///
 /// Global, with numbers for arguments: the verifier then walks it once by itself and not once for
 /// each way that leads here, which would be "BPF program is too large. Processed 1000001 insn".
@@ -49,7 +59,17 @@ pub extern "C" fn scan_text(slot: u32, first: u32, filled: u32, state: u32) -> u
     let mut index = slot;
     {
         let Some(work) = work(slot) else { return HIT };
-        work.scan = Scan { state, first, end: whole / 8, quiet: LOOK_BACK_WORDS as u32 };
+        let quiet = LOOK_BACK_WORDS as u32;
+        work.scan = Scan { state, first, end: whole / 8, quiet, bytes: whole, encoded: 0 };
+        let Some(table) = table() else { return HIT };
+        if table.flags & TABLE_ALL != 0 {
+            return HIT;
+        }
+        let text = (TAIL_BYTES / 8) as u32;
+        if first == text && dense(word_at(work, text - 1)) {
+            let long = table.flags & TABLE_LONG != 0;
+            work.scan.encoded = encoded_around(slot, text - 1, long as u32);
+        }
     }
     // SAFETY: the callback takes what it is given here, a slot on this stack.
     unsafe {
@@ -58,7 +78,10 @@ pub extern "C" fn scan_text(slot: u32, first: u32, filled: u32, state: u32) -> u
     let (Some(work), Some(table)) = (work(slot), table()) else { return HIT };
     let rest = whole % 8;
     if rest != 0 {
-        let word = word_at(work, whole / 8) & ((1u64 << (rest * 8)) - 1);
+        let word = word_until_end(work, whole / 8);
+        if strange(word) {
+            work.scan.encoded = 1;
+        }
         if work.scan.state != BASE as u32 {
             work.scan.state = advance_part(word, work.scan.state, rest);
         } else if stirs(word) {
@@ -68,7 +91,10 @@ pub extern "C" fn scan_text(slot: u32, first: u32, filled: u32, state: u32) -> u
     }
     let state = work.scan.state;
     let end = table.next[((state + table.end_class as u32) & 0xffff) as usize];
-    if state as u16 == table.hit || end == table.hit { HIT } else { state }
+    if state == table.opaque as u32 {
+        return OPAQUE;
+    }
+    if state >= table.hit as u32 || end == table.hit { HIT } else { state }
 }
 
 /// A stretch of the scan.
@@ -77,49 +103,99 @@ unsafe extern "C" fn scan_words(index: u32, context: *mut c_void) -> c_long {
     let slot = unsafe { *context.cast::<u32>() };
     let (Some(work), Some(table)) = (work(slot), table()) else { return 1 };
     let first = work.scan.first + index * WORDS_PER_CALL;
-    for step in 0..WORDS_PER_CALL {
-        let at = first + step;
-        if at >= work.scan.end || at >= WORDS {
+    let long = table.flags & TABLE_LONG != 0;
+    let mut step = 0;
+    while step < WORDS_PER_CALL {
+        // Two a turn: only every other is looked at for a stretch of letters.
+        if pass(slot, work, table, first + step, true, long) != 0
+            || pass(slot, work, table, first + step + 1, false, long) != 0
+        {
             return 1;
         }
-        let word = word_at(work, at);
-        // SAFETY: a field of the work area, volatile so that the compiler does not keep what the
-        // verifier should not know.
-        let (state, quiet) = unsafe {
-            (
-                (&raw const work.scan.state).read_volatile(),
-                (&raw const work.scan.quiet).read_volatile(),
-            )
-        };
-        if state == BASE as u32 {
-            if !stirs(word) {
-                if quiet < LOOK_BACK_WORDS as u32 {
-                    work.scan.quiet = quiet + 1;
-                }
-                continue;
-            }
-            rouse(slot, at, quiet);
-        } else {
-            work.scan.state = advance(word, state);
-            work.scan.quiet = 0;
-        }
-        if work.scan.state as u16 == table.hit {
-            return 1;
-        }
+        step += 2;
     }
     0
 }
 
-/// Looks at a whole word that stirs while the automaton rests, and wakes it where the word asks for
-/// that. Global for the verifier, as [`scan_text`] is.
+/// Passes over a word, or looks at it; whether the scan has come to its end.
+#[inline(always)]
+fn pass(slot: u32, work: &mut Work, table: &Table, at: u32, even: bool, long: bool) -> c_long {
+    if at >= work.scan.end || at >= WORDS {
+        return 1;
+    }
+    let word = word_at(work, at);
+    // SAFETY: fields of the work area, volatile so that the compiler does not keep what the verifier
+    // should not know.
+    let (state, quiet) = unsafe {
+        ((&raw const work.scan.state).read_volatile(), (&raw const work.scan.quiet).read_volatile())
+    };
+    let rests = state == BASE as u32;
+    let stir = rests && stirs(word);
+    if rests && !long && !stir {
+        let stretch =
+            even && may_stretch(word_before(work, at), word, word_at(work, at + 1), false);
+        if !stretch {
+            if quiet < LOOK_BACK_WORDS as u32 {
+                work.scan.quiet = quiet + 1;
+            }
+            return 0;
+        }
+    }
+    look(slot, at, state, stir as u32);
+    (work.scan.state >= table.hit as u32) as c_long
+}
+
+/// Looks at a whole word that is not passed over. Global for the verifier, as [`scan_text`] is; and all
+/// of it is one function, because calls go eight deep at most.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn rouse(slot: u32, at: u32, quiet: u32) -> u32 {
-    let Some(work) = work(slot) else { return 0 };
+extern "C" fn look(slot: u32, at: u32, state: u32, stir: u32) -> u32 {
+    let (Some(work), Some(table)) = (work(slot), table()) else { return 0 };
     let word = word_at(work, at);
-    let previous = if at == 0 { 0 } else { word_at(work, at - 1) };
+    let (wide, long) = (table.flags & TABLE_WIDE != 0, table.flags & TABLE_LONG != 0);
+    let previous = word_before(work, at);
+    if work.scan.encoded == 0 {
+        // Behind the end is what an earlier send left: at worst it is looked at for nothing.
+        let next = word_at(work, at + 1);
+        if is_asked(at, long) && may_stretch(previous, word, next, long) {
+            work.scan.encoded = encoded_around(slot, at, long as u32);
+        } else {
+            work.scan.encoded = strange(word) as u32;
+        }
+    }
+    if state != BASE as u32 {
+        work.scan.state = advance(word, state);
+        work.scan.quiet = 0;
+    } else if stir != 0 || (long && dense(word)) {
+        rouse(work, wide, at, previous, word);
+    } else if work.scan.quiet < LOOK_BACK_WORDS as u32 {
+        work.scan.quiet += 1;
+    }
+    0
+}
+
+/// Whether the words around one hold a stretch of something encoded. Global, likewise.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn encoded_around(slot: u32, at: u32, long: u32) -> u32 {
+    let Some(work) = work(slot) else { return 0 };
+    let first = at.wrapping_sub(ENCODED_WORDS as u32 / 2);
+    let mut words = [FILL_WORD; ENCODED_WORDS];
+    let mut index = 0;
+    while index < ENCODED_WORDS {
+        // Before the first word there is none: its index is beyond the end.
+        words[index] = word_until_end(work, first.wrapping_add(index as u32));
+        index += 1;
+    }
+    (has_letters(words, long != 0) && encoded(words, long != 0)) as u32
+}
+
+/// Wakes the automaton, which rests, where a word asks for that.
+#[inline(always)]
+fn rouse(work: &mut Work, wide: bool, at: u32, previous: u64, word: u64) {
     // What follows in the next send may go on with any digit.
-    let asked = if at + 1 >= work.scan.end {
+    let quiet = work.scan.quiet;
+    let asked = if wide || at + 1 >= work.scan.end {
         Wake::All as u32
     } else {
         // Behind the end is what an earlier send left: at worst the automaton walks for nothing.
@@ -132,7 +208,6 @@ extern "C" fn rouse(slot: u32, at: u32, quiet: u32) -> u32 {
     } else if quiet < LOOK_BACK_WORDS as u32 {
         work.scan.quiet = quiet + 1;
     }
-    0
 }
 
 /// [`wakes`] and [`run_is_long`]. Global, likewise.
@@ -172,6 +247,27 @@ fn word_at(work: &Work, index: u32) -> u64 {
     // SAFETY: the mask keeps `index` within tail and text, which lie one behind the other, aligned
     // to 8 (asserted below).
     unsafe { *work.tail.as_ptr().cast::<u64>().add(index as usize) }
+}
+
+/// The word before one of tail and text.
+#[inline(always)]
+fn word_before(work: &Work, index: u32) -> u64 {
+    if index == 0 { FILL_WORD } else { word_at(work, index - 1) }
+}
+
+/// A word of tail and text, filled up from their end on.
+#[inline(always)]
+fn word_until_end(work: &Work, index: u32) -> u64 {
+    let whole = work.scan.bytes / 8;
+    if index < whole {
+        return word_at(work, index);
+    }
+    let rest = work.scan.bytes % 8;
+    if index > whole || rest == 0 {
+        return FILL_WORD;
+    }
+    let own = (1u64 << (rest * 8)) - 1;
+    word_at(work, index) & own | FILL_WORD & !own
 }
 
 /// Bound of a word's index that the verifier understands.

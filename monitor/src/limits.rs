@@ -101,3 +101,10 @@ pub const KILLED_KNOWN_MAX: usize = 1_024;
 /// Alerts of about 1 KiB that wait for the end of a process that was killed; more go out as
 /// `signalled`.
 pub const ALERTS_WAITING_MAX: usize = 4_096;
+
+/// Opaque bytes (compressed, binary, base64) that the kernel hands over of one flow within a second.
+/// A form or a record fits; of a download its beginning.
+pub const OPAQUE_FLOW_BYTES_PER_S: u32 = 1 << 20;
+/// And of all flows of the host: the daemon undoes and searches some tens of megabytes a second, so
+/// this is a tenth of one core.
+pub const OPAQUE_HOST_BYTES_PER_S: u32 = 8 << 20;

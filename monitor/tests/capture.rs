@@ -9,6 +9,7 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use egress_monitor::capture::prefilter::{Needs, OpaqueBudget, Shape};
 use egress_monitor::capture::programs::{LoadOptions, Programs};
 use egress_monitor::capture::{Armed, arm, host};
 use monitor_ebpf::Counter;
@@ -38,7 +39,13 @@ fn armed(debug: bool) -> Option<(MutexGuard<'static, ()>, Armed)> {
         return None;
     }
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let options = LoadOptions { sample_bytes_max: 16 << 10, ring_bytes: 1 << 20, debug };
+    let options = LoadOptions {
+        sample_bytes_max: 16 << 10,
+        ring_bytes: 1 << 20,
+        needs: Needs::of_shapes(Shape::NARROW),
+        opaque: OpaqueBudget::default(),
+        debug,
+    };
     let armed = arm(options).unwrap();
     assert!(armed.shortfalls.is_empty(), "{:?}", armed.shortfalls);
     Some((turn, armed))

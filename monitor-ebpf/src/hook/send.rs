@@ -6,9 +6,10 @@
 use core::ffi::{c_long, c_void};
 
 use aya_ebpf::{helpers::generated::bpf_loop, macros::tracepoint, programs::TracePointContext};
-use monitor_ebpf::MESSAGES_MAX;
+use monitor_ebpf::{Counter, MESSAGES_MAX};
 
 use crate::{
+    account::count,
     examine::{begin, buffer, name_destination, segments},
     kernel::read_user,
 };
@@ -105,7 +106,10 @@ unsafe extern "C" fn each_message(_index: u32, context: *mut c_void) -> c_long {
 /// (include/linux/socket.h).
 #[inline(always)]
 fn message(slot: u32, header: u64) {
-    let Some([name, name_bytes, iovec, count]) = read_user::<[u64; 4]>(header) else { return };
+    let Some([name, name_bytes, iovec, segments_count]) = read_user::<[u64; 4]>(header) else {
+        count(Counter::SendsUnreadable, 1);
+        return;
+    };
     name_destination(slot, if name_bytes as u32 != 0 { name } else { 0 });
-    segments(slot, iovec, count);
+    segments(slot, iovec, segments_count);
 }

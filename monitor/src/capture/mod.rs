@@ -58,9 +58,9 @@ pub fn arm(options: LoadOptions) -> Result<Armed, CaptureError> {
     let host = host::prepare()?;
     std::thread::scope(|scope| {
         // The automaton takes as long as all before the tap, which alone needs it.
-        let prefilter = scope.spawn(Prefilter::new);
+        let prefilter = scope.spawn(|| Prefilter::new(&options.needs, options.opaque));
         let kernel = btf::read(Path::new(btf::VMLINUX))?;
-        let mut programs = Programs::load(kernel.offsets, options)?;
+        let mut programs = Programs::load(kernel.offsets, &options)?;
         programs.attach_processes()?;
         let root = File::open(&host.cgroup_root)
             .map_err(|error| CaptureError::Cgroup(host.cgroup_root.display().to_string(), error))?;
@@ -72,7 +72,11 @@ pub fn arm(options: LoadOptions) -> Result<Armed, CaptureError> {
             ));
         }
         let prefilter = prefilter.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        programs.attach_socket_tap(&prefilter?)?;
+        let prefilter = prefilter?;
+        if let Some(why) = prefilter.fallback() {
+            shortfalls.push(format!("every send is handed over, none is cleared: {why}"));
+        }
+        programs.attach_socket_tap(&prefilter)?;
         Ok(Armed { programs, host, shortfalls })
     })
 }

@@ -9,11 +9,13 @@ use aya::programs::{
     RawTracePoint, SockOps, TracePoint,
 };
 use aya::{Ebpf, EbpfLoader, GlobalData, Pod, VerifierLogLevel};
+use monitor_ebpf::prefilter::{TABLE_ALL, Table};
 use monitor_ebpf::record::{Coverage, Flow, ProcessId, ProcessInfo};
 use monitor_ebpf::{Counter, Offsets, Settings, map};
 use thiserror::Error;
 
-use super::{btf, prefilter::Prefilter};
+use super::btf;
+use super::prefilter::{Needs, OpaqueBudget, Prefilter};
 
 /// The programs as the kernel gets them, built by `cargo xtask bpf build`.
 static OBJECT: &[u8] =
@@ -64,7 +66,7 @@ unsafe impl Pod for Raw<ProcessInfo> {}
 unsafe impl Pod for Raw<Coverage> {}
 
 /// Bytes of the prefilter's table.
-const TABLE_BYTES: usize = size_of::<monitor_ebpf::prefilter::Table>();
+const TABLE_BYTES: usize = size_of::<Table>();
 
 /// The programs and their maps. Dropping it detaches.
 pub struct Programs {
@@ -79,12 +81,16 @@ pub struct Programs {
 }
 
 /// What the daemon asks of the programs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LoadOptions {
     /// Bytes of a send that are examined.
     pub sample_bytes_max: u32,
     /// Bytes of the ring, a power of two.
     pub ring_bytes: u32,
+    /// What the policy needs of the prefilter.
+    pub needs: Needs,
+    /// What may be handed over of content that is opaque.
+    pub opaque: OpaqueBudget,
     /// Whether the programs' own debug lines are wanted.
     pub debug: bool,
 }
@@ -113,7 +119,7 @@ const COOKIE_OPEN: &str = "cookie_open";
 
 impl Programs {
     /// Loads the object with this kernel's offsets. Nothing is attached yet.
-    pub fn load(offsets: Offsets, options: LoadOptions) -> Result<Programs, LoadError> {
+    pub fn load(offsets: Offsets, options: &LoadOptions) -> Result<Programs, LoadError> {
         let slots = aya::util::nr_cpus().map_or(1, |cpus| cpus.next_power_of_two()) as u32;
         let offsets = Raw(offsets);
         let settings = Raw(Settings {
@@ -154,6 +160,14 @@ fn take<M: TryFrom<aya::maps::Map, Error = aya::maps::MapError>>(
     M::try_from(map).map_err(|error| LoadError::Map(name, error))
 }
 
+/// Makes a table let everything through.
+fn open(table: &mut [u8]) {
+    let at = std::mem::offset_of!(Table, flags);
+    if let Some(flags) = table.get_mut(at..at + 2) {
+        flags.copy_from_slice(&TABLE_ALL.to_ne_bytes());
+    }
+}
+
 /// A refusal in the kernel's words, the verifier's last lines with it.
 fn refusal(hook: &'static str, error: ProgramError) -> LoadError {
     let reason = match error {
@@ -190,16 +204,33 @@ impl Programs {
 
     /// The socket tap, with the automaton that its prefilter runs. Needs tracefs mounted.
     pub fn attach_socket_tap(&mut self, prefilter: &Prefilter) -> Result<(), LoadError> {
-        let bytes = prefilter.to_bytes();
-        let bytes = <&[u8; TABLE_BYTES]>::try_from(bytes.as_slice())
-            .map_err(|_| LoadError::Lacks("prefilter table of this layout"))?;
-        self.prefilter.set(0, bytes, 0).map_err(|error| LoadError::Map(map::PREFILTER, error))?;
+        self.set_table(&prefilter.to_bytes())?;
         self.load_socket_tap()?;
         for (hook, tracepoint) in SEND_HOOKS {
             let program: &mut TracePoint = self.program(hook)?;
             program.attach("syscalls", tracepoint).map_err(|error| refusal(hook, error))?;
         }
         Ok(())
+    }
+
+    /// Puts another automaton in the place of the one that runs. In between everything is let
+    /// through. A flow goes on in a state of the old one, which is some state of the new one after
+    /// its next byte: what begins before that and ends behind it may be lost.
+    pub fn set_prefilter(&mut self, prefilter: &Prefilter) -> Result<(), LoadError> {
+        let mut old =
+            self.prefilter.get(&0, 0).map_err(|error| LoadError::Map(map::PREFILTER, error))?;
+        open(&mut old);
+        self.set_table(&old)?;
+        let mut new = prefilter.to_bytes();
+        open(&mut new);
+        self.set_table(&new)?;
+        self.set_table(&prefilter.to_bytes())
+    }
+
+    fn set_table(&mut self, bytes: &[u8]) -> Result<(), LoadError> {
+        let bytes = <&[u8; TABLE_BYTES]>::try_from(bytes)
+            .map_err(|_| LoadError::Lacks("prefilter table of this layout"))?;
+        self.prefilter.set(0, bytes, 0).map_err(|error| LoadError::Map(map::PREFILTER, error))
     }
 
     /// Loads them side by side: the verifier takes several milliseconds for each.

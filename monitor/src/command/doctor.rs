@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::exit;
 use super::run::RUNTIME_DIR;
 use crate::capture::hooks::{self, Hook, Purpose};
+use crate::capture::prefilter::{Needs, OpaqueBudget, Shape};
 use crate::capture::programs::LoadOptions;
 use crate::capture::{self, btf, host};
 use crate::policy::Settings;
@@ -166,6 +167,8 @@ fn trial() -> Trial {
     let armed = capture::arm(LoadOptions {
         sample_bytes_max: settings.sample_bytes_max,
         ring_bytes: settings.ring_bytes,
+        needs: Needs::of_shapes(Shape::NARROW),
+        opaque: OpaqueBudget::default(),
         debug: false,
     });
     let took_ms = started.elapsed().as_millis();

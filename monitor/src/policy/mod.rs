@@ -23,7 +23,7 @@ pub use problem::{Level, Problem};
 pub use protect::{Protect, Protection};
 pub use scope::{Destination, Network, Processes};
 
-use crate::limits::POLICY_BYTES_MAX;
+use crate::limits::{OPAQUE_FLOW_BYTES_PER_S, OPAQUE_HOST_BYTES_PER_S, POLICY_BYTES_MAX};
 use crate::model::{Confidence, Endpoint, Entity, Finding, Process, Severity, Transport};
 use problem::Problems;
 
@@ -57,6 +57,11 @@ pub struct Settings {
     pub kills_per_minute_max: u32,
     /// Alerts that wait to be delivered; more are counted as lost.
     pub alerts_queue_max: u32,
+    /// Bytes of content that is compressed, binary or encoded that are examined of one flow within a
+    /// second.
+    pub opaque_flow_bytes_per_s: u32,
+    /// And of all flows together.
+    pub opaque_host_bytes_per_s: u32,
 }
 
 impl Default for Settings {
@@ -66,6 +71,8 @@ impl Default for Settings {
             ring_bytes: 8 << 20,
             kills_per_minute_max: 10,
             alerts_queue_max: 1_024,
+            opaque_flow_bytes_per_s: OPAQUE_FLOW_BYTES_PER_S,
+            opaque_host_bytes_per_s: OPAQUE_HOST_BYTES_PER_S,
         }
     }
 }

@@ -86,6 +86,7 @@ impl Status {
             "{} sends with {} bytes seen; {} bytes sent in packets\n\
              {} bytes cannot hold a finding, {} were examined in {} samples\n\
              not examined: {} bytes beyond sample_bytes_max, {} unreadable, {} in {} samples lost to a full ring\n\
+             not examined: {} bytes beyond the opaque budget, {} in TLS records\n\
              {} findings, {} alerts written, {} lost; {} processes killed\n",
             kernel("sends_seen"),
             kernel("bytes_seen"),
@@ -97,6 +98,8 @@ impl Status {
             kernel("bytes_unreadable"),
             kernel("bytes_lost_ring_full"),
             lost,
+            kernel("bytes_over_opaque_budget"),
+            kernel("bytes_tls"),
             daemon("hits"),
             daemon("alerts_written"),
             daemon("alerts_lost_queue_full") + daemon("alerts_lost_write"),

@@ -1,5 +1,7 @@
 //! Payloads that hold a value of personal data, written, escaped, framed and cut as senders do it.
 
+pub mod encoded;
+
 use std::ops::Range;
 
 use monitor_ebpf::TAIL_BYTES;
@@ -66,7 +68,7 @@ impl Payload {
 }
 
 /// Cuts bytes at the places given within a range of them; no piece is empty.
-fn pieces(bytes: &[u8], cuts: &[prop::sample::Index], within: Range<usize>) -> Vec<Vec<u8>> {
+pub fn pieces(bytes: &[u8], cuts: &[prop::sample::Index], within: Range<usize>) -> Vec<Vec<u8>> {
     let place = |cut: &prop::sample::Index| within.start + cut.index(within.len() + 1);
     let mut ends: Vec<usize> = cuts.iter().map(place).collect();
     ends.push(bytes.len());

@@ -23,9 +23,10 @@ use super::control;
 use crate::act::Killer;
 use crate::capture::hooks;
 use crate::capture::host::Host;
+use crate::capture::prefilter::{Needs, Prefilter};
 use crate::capture::processes::Processes;
 use crate::capture::programs::Programs;
-use crate::capture::{Armed, sample_head};
+use crate::capture::{Armed, CaptureError, sample_head};
 use crate::command::policy::today;
 use crate::detect::Key;
 use crate::limits::RECORDS_PER_TURN_MAX;
@@ -249,9 +250,31 @@ impl Daemon {
                 "ring_bytes, sample_bytes_max and alerts_queue_max hold from the next start"
             );
         }
+        self.put_prefilter(&policy);
         let rules = policy.rules.len();
         self.pipeline.replace_policy(Arc::new(policy));
         tracing::info!("policy {name} is in force, {rules} rules");
+    }
+
+    /// Makes the kernel let through what a policy needs. Where that fails the old width stays, and
+    /// what the new policy asks for beyond it is not seen: an error, and not the end.
+    fn put_prefilter(&mut self, policy: &Policy) {
+        let (needs, budget) =
+            (Needs::of(policy.entities()), super::opaque_budget(&policy.settings));
+        let old = self.pipeline.policy();
+        if needs == Needs::of(old.entities()) && budget == super::opaque_budget(&old.settings) {
+            return;
+        }
+        let put = Prefilter::new(&needs, budget).map_err(CaptureError::from).and_then(|new| {
+            if let Some(why) = new.fallback() {
+                tracing::warn!("every send is handed over, none is cleared: {why}");
+            }
+            self.programs.set_prefilter(&new).map_err(CaptureError::from)
+        });
+        match put {
+            Ok(()) => tracing::info!("the prefilter lets through: {needs}"),
+            Err(error) => tracing::error!("the prefilter is as wide as before: {error}; restart"),
+        }
     }
 
     fn say_status(&self, request: control::Request) {

@@ -18,10 +18,11 @@ use anyhow::Context as _;
 
 use super::exit::{self, Exit};
 use super::{log, policy::today};
+use crate::capture::prefilter::{Needs, OpaqueBudget};
 use crate::capture::programs::LoadOptions;
 use crate::capture::{self, CaptureError, host};
 use crate::limits::POLICY_ERRORS_MAX;
-use crate::policy::Policy;
+use crate::policy::{Policy, Settings};
 use crate::report::sink::{Sink, Target};
 use daemon::{Daemon, Options};
 
@@ -92,6 +93,8 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let armed = capture::arm(LoadOptions {
         sample_bytes_max: settings.sample_bytes_max,
         ring_bytes: settings.ring_bytes,
+        needs: Needs::of(policy.entities()),
+        opaque: opaque_budget(&settings),
         debug: args.kernel_log,
     })
     .map_err(|error| Exit::new(code_of(&error), error.to_string()))?;
@@ -162,4 +165,12 @@ fn open_alerts(path: &Path) -> Result<(Target, Option<std::fs::File>), Exit> {
         Exit::new(exit::CANNOT_CREATE, what)
     })?;
     Ok((target, file))
+}
+
+/// What a policy lets the kernel hand over of opaque content.
+fn opaque_budget(settings: &Settings) -> OpaqueBudget {
+    OpaqueBudget {
+        flow_bytes_per_s: settings.opaque_flow_bytes_per_s,
+        host_bytes_per_s: settings.opaque_host_bytes_per_s,
+    }
 }

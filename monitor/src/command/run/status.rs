@@ -85,6 +85,9 @@ fn process(id: ProcessId, coverage: &Coverage) -> ProcessCoverage {
         ("over_sample_max", coverage.over_max_bytes),
         ("unreadable", coverage.unreadable_bytes),
         ("ring_full", coverage.ring_full_bytes),
+        ("opaque_budget", coverage.opaque_bytes),
+        ("tls", coverage.tls_bytes),
+        ("flows_full", coverage.flows_full_bytes),
     ];
     ProcessCoverage {
         pid: id.tgid,

@@ -18,8 +18,14 @@ mod scope;
 const VERSION: u64 = 1;
 
 const POLICY_KEYS: [&str; 4] = ["version", "settings", "protect", "rule"];
-const SETTINGS_KEYS: [&str; 4] =
-    ["sample_bytes_max", "ring_bytes", "kills_per_minute_max", "alerts_queue_max"];
+const SETTINGS_KEYS: [&str; 6] = [
+    "sample_bytes_max",
+    "ring_bytes",
+    "kills_per_minute_max",
+    "alerts_queue_max",
+    "opaque_flow_bytes_per_s",
+    "opaque_host_bytes_per_s",
+];
 const PROTECT_KEYS: [&str; 2] = ["exe", "unit"];
 
 /// Reads a whole policy. It has gaps where `problems` has errors.
@@ -75,6 +81,8 @@ impl Parser<'_> {
             ("ring_bytes", 1 << 20..=64 << 20, &mut settings.ring_bytes),
             ("kills_per_minute_max", 0..=1_000, &mut settings.kills_per_minute_max),
             ("alerts_queue_max", 16..=65_536, &mut settings.alerts_queue_max),
+            ("opaque_flow_bytes_per_s", 0..=1 << 30, &mut settings.opaque_flow_bytes_per_s),
+            ("opaque_host_bytes_per_s", 0..=1 << 30, &mut settings.opaque_host_bytes_per_s),
         ] {
             let number = section
                 .get(key)

@@ -38,7 +38,7 @@ the key = 1"#,
         r#"[settings]
 sample_bytes = 1"#,
         &[
-            r#"6:1: unknown key "sample_bytes" in [settings]; did you mean "sample_bytes_max"? keys: sample_bytes_max, ring_bytes, kills_per_minute_max, alerts_queue_max"#,
+            r#"6:1: unknown key "sample_bytes" in [settings]; did you mean "sample_bytes_max"? keys: sample_bytes_max, ring_bytes, kills_per_minute_max, alerts_queue_max, opaque_flow_bytes_per_s, opaque_host_bytes_per_s"#,
         ],
     );
     check_rule(
@@ -149,7 +149,7 @@ settings = 3"#,
         &[
             "1:11: version is 2; write 1",
             "2:9: [[rule]] is a whole number, not a table; keys: id, clause, description, severity, action, entities, confidence, destination, process, transport, test_data, threshold, exception",
-            "3:12: [settings] is a whole number, not a table; keys: sample_bytes_max, ring_bytes, kills_per_minute_max, alerts_queue_max",
+            "3:12: [settings] is a whole number, not a table; keys: sample_bytes_max, ring_bytes, kills_per_minute_max, alerts_queue_max, opaque_flow_bytes_per_s, opaque_host_bytes_per_s",
         ],
     );
     check(
