@@ -20,6 +20,8 @@ pub mod decode;
 
 pub mod detect;
 
+pub mod redact;
+
 pub mod policy;
 
 pub mod decide;

@@ -67,6 +67,15 @@ pub const THRESHOLD_WINDOWS_MAX: usize = 8_192;
 /// threshold ends first makes room.
 pub const THRESHOLDS_VALUES_MAX: usize = 1 << 20;
 
+/// Bytes before and behind the beginning of a value on which depends what is said of it: the longest
+/// value, the keys above it, the words near by.
+pub const WINDOW_HELD_BYTES: usize = 12 << 10;
+/// Bytes of a text in pieces that are looked at in one go, beside those that are held.
+pub const WINDOW_STEP_BYTES: usize = 232 << 10;
+
+/// Detectors that a policy brings along: each looks at every text.
+pub const CUSTOM_DETECTORS_MAX: usize = 64;
+
 const _: () = assert!(FLOW_CARRY_BYTES_MAX >= 256, "an escaped card is up to 222 bytes");
 const _: () = assert!(POLICY_EXCERPT_CHARS_MAX >= 80, "carets stand in the middle of an excerpt");
 const _: () =
@@ -101,6 +110,161 @@ pub const KILLED_KNOWN_MAX: usize = 1_024;
 /// Alerts of about 1 KiB that wait for the end of a process that was killed; more go out as
 /// `signalled`.
 pub const ALERTS_WAITING_MAX: usize = 4_096;
+
+// Reading files and archives for `scan` and `redact`.
+
+/// First bytes of a content by which its kind is told: a tar header stands in its first 512, and a
+/// NUL within 8 KiB makes a file binary for git (`buffer_is_binary`) as well.
+pub const INPUT_HEAD_BYTES: usize = 8 << 10;
+/// Containers in containers that are opened: a log in a gz in a zip in a tar.gz takes five.
+pub const INPUT_DEPTH_MAX: usize = 6;
+/// Members of one file, over all its levels.
+pub const INPUT_MEMBERS_MAX: u64 = 1_000_000;
+/// Bytes that one file may unpack to, whatever its size.
+pub const INPUT_UNPACKED_BYTES_FREE: u64 = 256 << 20;
+/// Bytes beyond those for each byte of the file: logs shrink by 10 to 100, deflate by 1,032 at most,
+/// and only bombs come near it.
+pub const INPUT_UNPACKED_RATIO_MAX: u64 = 200;
+/// Bytes of a zip that is not a file of its own, but lies in another or comes from a pipe: its
+/// directory stands at its end, so it is held whole.
+pub const INPUT_NESTED_ZIP_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of history that a zstd frame may ask for: what `zstd -d` itself takes (2^27).
+pub const INPUT_ZSTD_WINDOW_BYTES_MAX: u64 = 128 << 20;
+/// Bytes of the name of a tar member; PATH_MAX of linux/limits.h.
+pub const INPUT_TAR_NAME_BYTES_MAX: u64 = 4_096;
+/// Bytes of the extended header of a tar member.
+pub const INPUT_TAR_HEADER_BYTES_MAX: u64 = 64 << 10;
+/// Bytes of a block of a capture, a packet mostly: the largest snapshot length of libpcap
+/// (MAXIMUM_SNAPLEN) is 256 KiB, and a jumbo of USB takes more.
+pub const PCAP_BLOCK_BYTES_MAX: usize = 1 << 20;
+/// Interfaces of a section of a pcapng.
+pub const PCAP_INTERFACES_MAX: usize = 4_096;
+/// Directions of connections that are followed at once; beyond it all begin anew.
+pub const PCAP_DIRECTIONS_MAX: usize = 65_536;
+/// Bytes of one direction that are read as one text.
+pub const PCAP_TEXT_BYTES_MAX: usize = 4 << 20;
+/// Bytes of all directions together that wait to be read.
+pub const PCAP_HELD_BYTES_MAX: usize = 64 << 20;
+/// Bytes of one direction that came before those that they follow.
+pub const PCAP_AHEAD_BYTES_MAX: usize = 256 << 10;
+
+// `scan`.
+
+/// Bytes that are looked at in one piece; a longer content is read piece by piece. A thread holds
+/// one piece, and its readings, which are [`DECODE_EXPANSION_MAX`] times as much at most.
+pub const SCAN_PIECE_BYTES: usize = 4 << 20;
+/// Bytes that two pieces share, so that what is cut by one is whole in the other.
+pub const SCAN_OVERLAP_BYTES: usize = 64 << 10;
+/// Findings of one file that are listed; more are counted.
+pub const SCAN_FINDINGS_PER_FILE_MAX: usize = 65_536;
+/// Findings that one run lists, unless told otherwise; more are counted.
+pub const SCAN_FINDINGS_MAX: usize = 100_000;
+/// Files that may be read ahead of the one whose findings are printed next.
+pub const SCAN_AHEAD_FILES_MAX: usize = 65_536;
+/// Files that wait for a thread.
+pub const SCAN_QUEUE_FILES_MAX: usize = 1_024;
+/// Comments in one piece that allow a finding; more are not looked at.
+pub const SCAN_ALLOWS_MAX: usize = 65_536;
+/// Characters of the reason in such a comment that are shown.
+pub const SCAN_REASON_CHARS_MAX: usize = 200;
+/// Places that a summary lists for each reason to skip.
+pub const SCAN_SKIPS_LISTED_MAX: usize = 10;
+/// Bytes of a baseline.
+pub const SCAN_BASELINE_BYTES_MAX: u64 = 64 << 20;
+
+const _: () = assert!(SCAN_PIECE_BYTES >= 4 * SCAN_OVERLAP_BYTES);
+const _: () =
+    assert!(SCAN_OVERLAP_BYTES >= 4 * WINDOW_HELD_BYTES, "the half of it holds both sides");
+const _: () = assert!(SCAN_PIECE_BYTES > INPUT_HEAD_BYTES);
+// redact
+
+/// Bytes of a text that are held at once, however long its lines are. Of these
+/// [`REDACT_BEHIND_BYTES`] and [`REDACT_AHEAD_BYTES`] are looked at twice, 3 %.
+pub const REDACT_WINDOW_BYTES: usize = 256 << 10;
+/// Bytes before a place that are looked at for what they say about it: keys and words stand within
+/// 64 bytes, a private key of RSA with 4096 bits in PEM is 3.2 KiB.
+pub const REDACT_BEHIND_BYTES: usize = 4 << 10;
+/// Bytes after a place that are looked at before it is written: the longest value that is found
+/// whole wherever a window ends.
+pub const REDACT_AHEAD_BYTES: usize = 4 << 10;
+/// Bytes of a text that are looked at in one go at least; with more candidates in them than
+/// [`HITS_PER_SAMPLE_MAX`] they are struck out whole.
+pub const REDACT_PIECE_BYTES_MIN: usize = 2 * REDACT_AHEAD_BYTES;
+
+/// Encodings as a whole (base64, gzip, …) in each other that are encoded again; what is in more of
+/// them is made unreadable.
+pub const REDACT_ARMOUR_DEPTH_MAX: usize = 3;
+/// Bytes that are read at a time.
+pub const REDACT_READ_BYTES: usize = 64 << 10;
+/// Bytes of a file that holds a key for tokens.
+pub const REDACT_KEY_FILE_BYTES_MAX: usize = 4_096;
+
+const _: () = assert!(
+    REDACT_WINDOW_BYTES >= 4 * (REDACT_BEHIND_BYTES + REDACT_PIECE_BYTES_MIN),
+    "each window moves on"
+);
+
+// explain
+
+/// Bytes of a text that is explained.
+pub const EXPLAIN_BYTES_MAX: u64 = 1 << 20;
+/// Things that were not found and are explained.
+pub const EXPLAIN_CANDIDATES_MAX: usize = 64;
+// What decoding may take, for each text.
+
+/// Encodings that are undone one over the other: `percent+json+base64+gzip+json+json` is six, and
+/// nothing in the wild was seen to be deeper.
+pub const DECODE_DEPTH_MAX: usize = 6;
+/// Views of a text, beside one more for each [`DECODE_BYTES_PER_VIEW`] of it.
+pub const DECODE_VIEWS_MAX: usize = 512;
+/// Bytes of a text that allow one view more: an escape every kilobyte is an island each.
+pub const DECODE_BYTES_PER_VIEW: usize = 1_024;
+/// Bytes of all views of a text together, beside [`DECODE_EXPANSION_MAX`] times its own: a sample of
+/// 64 KiB may grow 24-fold, which is as far as zstd takes a log file.
+pub const DECODE_EXPANDED_BYTES_MAX: usize = 1 << 20;
+/// How many times its own length the views of a text may take, notes of where bytes came from
+/// included. Two layers of dense escapes take seven.
+pub const DECODE_EXPANSION_MAX: usize = 8;
+/// Bytes that decoders may go over in vain or more than once, beside [`DECODE_WORK_PER_BYTE_MAX`]
+/// for each byte of a text. A try that needs tables, such as a gzip header that is none, counts as
+/// [`DECODE_TRY_BYTES`].
+pub const DECODE_WORK_BYTES_MAX: usize = 4 << 20;
+/// See [`DECODE_WORK_BYTES_MAX`].
+pub const DECODE_WORK_PER_BYTE_MAX: usize = 16;
+/// What setting up a decompressor costs, in bytes gone over at 1 GB/s.
+pub const DECODE_TRY_BYTES: usize = 16 << 10;
+/// Bytes before and after an escape that are read with it undone. A value with an escape in it, its
+/// key and the words around both lie within; what does not, the plain reading has.
+pub const ISLAND_REACH_BYTES: usize = 600;
+/// Bytes from an island's edge in which a hit is left to the reading beyond it. More than the key
+/// and the words next to a value take.
+pub const ISLAND_EDGE_BYTES: usize = 128;
+/// Bytes of a part of a multipart body that are read under its name; what follows is read as it
+/// stands in the body.
+pub const PART_READ_BYTES_MAX: usize = 1_024;
+/// Messages in messages, maps in maps, of protobuf, MessagePack and CBOR.
+pub const BINARY_DEPTH_MAX: usize = 16;
+/// Fields that are walked in one binary message; what follows is left out.
+pub const BINARY_FIELDS_MAX: usize = 65_536;
+
+const _: () = assert!(ISLAND_REACH_BYTES > 3 * ISLAND_EDGE_BYTES);
+const _: () = assert!(ESCAPE_DEPTH_MAX <= DECODE_DEPTH_MAX);
+/// Window of zstd and brotli that is given room. RFC 9659 asks no more of what is sent over HTTP.
+pub const CONTENT_WINDOW_BYTES_MAX: usize = 8 << 20;
+/// Codings of one message, one over the other: a content coding and a transfer coding.
+pub const CONTENT_CODINGS_MAX: usize = 2;
+/// Memory of the decompressors of all flows together: a thousand of gzip, or sixteen of zstd.
+pub const CONTENT_MEMORY_BYTES_MAX: usize = 128 << 20;
+/// Bytes of decompressed content that are handed on together.
+pub const CONTENT_TEXT_BYTES_MAX: usize = 64 << 10;
+/// Streams of one HTTP/2 connection whose latest bytes and decompressor are kept; the one that began
+/// first makes room. Each takes up to 600 bytes beside the decompressor.
+pub const HTTP2_STREAMS_MAX: usize = 32;
+/// Bytes of an HTTP/2 frame: what is said to be longer is no frame. Senders stay at 16 KiB unless
+/// they were asked for more (RFC 9113 section 4.2), which nobody does beyond this.
+pub const HTTP2_FRAME_BYTES_MAX: usize = 1 << 20;
+/// Bytes of the table of header fields of one direction; 4 KiB unless the other side asks for more.
+pub const HPACK_TABLE_BYTES_MAX: usize = 64 << 10;
 
 /// Opaque bytes (compressed, binary, base64) that the kernel hands over of one flow within a second.
 /// A form or a record fits; of a download its beginning.

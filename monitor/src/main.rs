@@ -4,16 +4,19 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use egress_monitor::command::{demo, doctor, exit, policy, run};
+use egress_monitor::command::{demo, doctor, entities, exit, explain, policy, redact, run, scan};
 
 const EXAMPLES: &str = "Examples:
   egress-monitor demo                        see it work on this host, harmlessly
   egress-monitor doctor                      what this kernel can do
   egress-monitor policy check policy.toml    find all errors of a policy
   egress-monitor run --policy policy.toml    the daemon
+  egress-monitor scan src                    find personal data in files
+  egress-monitor redact < app.log            without the personal data in it
 
-Exit codes: 0 well, 1 trouble, 2 wrong arguments, 66 a file cannot be read, 69 the kernel cannot,
-73 a file cannot be made, 75 another instance runs, 77 not permitted, 78 the policy has errors.";
+Exit codes of scan: 0 clean, 1 findings, 2 trouble. Of all others: 0 well, 1 trouble, 2 wrong
+arguments, 66 a file cannot be read, 69 the kernel cannot, 73 a file cannot be made, 75 another
+instance runs, 77 not permitted, 78 the policy has errors.";
 
 /// See what personal data leaves this host, and alert or kill as the policy says
 #[derive(Parser)]
@@ -31,6 +34,14 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Say what this kernel can do, what is missing, and what a running daemon does
     Doctor(doctor::DoctorArgs),
+    /// Look for personal data in files, archives and captures before they leave
+    Scan(scan::ScanArgs),
+    /// List what can be found, with the standard that each goes by
+    Entities(entities::EntitiesArgs),
+    /// Take personal data out of what passes through
+    Redact(redact::RedactArgs),
+    /// Say why something in a text was found, and why something else was not
+    Explain(explain::ExplainArgs),
     /// Work on policies
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Policy(policy::PolicyArgs),
@@ -48,6 +59,10 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Scan(args) => scan::run(&args).map_err(Into::into),
+        Command::Entities(args) => entities::run(&args),
+        Command::Redact(args) => redact::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Policy(args) => {
             policy::run(&args, policy::today()).map(ExitCode::from).map_err(Into::into)
         }

@@ -1,9 +1,9 @@
 //! The nouns that the stages hand to each other. No behaviour beyond what a noun owes its reader:
 //! parsing from text, printing, comparing. No I/O.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -115,54 +115,44 @@ pub struct SampleHead {
     pub omitted_bytes: u64,
 }
 
-/// An entity type that a detector recognises. Names are Microsoft Presidio's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Entity {
-    /// Payment card number (PAN), ISO/IEC 7812-1.
-    CreditCard,
-    /// E-mail address, RFC 5321 section 4.1.2.
-    EmailAddress,
-    /// International bank account number, ISO 13616-1.
-    IbanCode,
-    /// Telephone number in international form, ITU-T E.164.
-    PhoneNumber,
-    /// United States social security number (SSA, randomised since 2011).
-    UsSsn,
-}
+/// The name of an entity type that a detector recognises, such as `CREDIT_CARD`: Microsoft
+/// Presidio's name where it has one, and for a detector of the policy the name that the policy
+/// gives it. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Entity(Cow<'static, str>);
 
 impl Entity {
-    /// Every entity, in the order of their names.
-    pub const ALL: [Entity; 5] = [
-        Entity::CreditCard,
-        Entity::EmailAddress,
-        Entity::IbanCode,
-        Entity::PhoneNumber,
-        Entity::UsSsn,
-    ];
+    /// Payment card number (PAN), ISO/IEC 7812-1.
+    pub const CREDIT_CARD: Entity = Entity::of("CREDIT_CARD");
+    /// E-mail address, RFC 5321 section 4.1.2.
+    pub const EMAIL_ADDRESS: Entity = Entity::of("EMAIL_ADDRESS");
+    /// International bank account number, ISO 13616-1.
+    pub const IBAN_CODE: Entity = Entity::of("IBAN_CODE");
+    /// Telephone number, ITU-T E.164.
+    pub const PHONE_NUMBER: Entity = Entity::of("PHONE_NUMBER");
+    /// United States social security number (SSA, randomised since 2011).
+    pub const US_SSN: Entity = Entity::of("US_SSN");
+
+    /// The entity of a built-in detector.
+    pub const fn of(name: &'static str) -> Entity {
+        Entity(Cow::Borrowed(name))
+    }
+
+    /// An entity that a policy names.
+    pub fn named(name: &str) -> Entity {
+        Entity(Cow::Owned(name.to_owned()))
+    }
 
     /// The name in policies, alerts and docs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Entity::CreditCard => "CREDIT_CARD",
-            Entity::EmailAddress => "EMAIL_ADDRESS",
-            Entity::IbanCode => "IBAN_CODE",
-            Entity::PhoneNumber => "PHONE_NUMBER",
-            Entity::UsSsn => "US_SSN",
-        }
+    pub fn name(&self) -> &str {
+        &self.0
     }
 }
 
 impl fmt::Display for Entity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
-    }
-}
-
-impl FromStr for Entity {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Entity::ALL.into_iter().find(|entity| entity.name() == text).ok_or(())
     }
 }
 
@@ -176,6 +166,139 @@ pub enum Confidence {
     Medium,
     /// A distinctive shape and a checksum, or a checksum and the context.
     High,
+}
+
+/// A regulation, or a kind of data, that a detector's findings fall under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Tag {
+    /// Payment Card Industry Data Security Standard.
+    PciDss,
+    /// United States, Health Insurance Portability and Accountability Act.
+    Hipaa,
+    /// European Union, regulation 2016/679.
+    Gdpr,
+    /// United Kingdom, Data Protection Act 2018.
+    UkGdpr,
+    /// California Consumer Privacy Act and the laws of other US states.
+    Ccpa,
+    /// United States, Gramm-Leach-Bliley Act.
+    Glba,
+    /// Brazil, law 13.709/2018.
+    Lgpd,
+    /// India, Digital Personal Data Protection Act 2023.
+    Dpdp,
+    /// Japan, Act on the Protection of Personal Information.
+    Appi,
+    /// South Korea, Personal Information Protection Act.
+    Pipa,
+    /// China, Personal Information Protection Law.
+    Pipl,
+    /// Singapore, Thailand and others, Personal Data Protection Act.
+    Pdpa,
+    /// South Africa, Protection of Personal Information Act.
+    Popia,
+    /// Canada, Personal Information Protection and Electronic Documents Act.
+    Pipeda,
+    /// Switzerland, Federal Act on Data Protection.
+    Fadp,
+    /// Turkey, law 6698.
+    Kvkk,
+    /// Australia, Privacy Act 1988; New Zealand, Privacy Act 2020.
+    PrivacyAct,
+    /// Mexico, federal law on personal data held by private parties.
+    Lfpdppp,
+    /// Israel, Protection of Privacy Law.
+    Ppl,
+    /// Nigeria, Data Protection Act 2023.
+    Ndpa,
+    /// Philippines, Data Privacy Act 2012.
+    Dpa,
+    /// Gives access to something: a key, a password, a token.
+    Secret,
+}
+
+impl Tag {
+    /// Every tag with its name in policies, alerts and docs.
+    pub const NAMES: [(&'static str, Tag); 22] = [
+        ("PCI-DSS", Tag::PciDss),
+        ("HIPAA", Tag::Hipaa),
+        ("GDPR", Tag::Gdpr),
+        ("UK-GDPR", Tag::UkGdpr),
+        ("CCPA", Tag::Ccpa),
+        ("GLBA", Tag::Glba),
+        ("LGPD", Tag::Lgpd),
+        ("DPDP", Tag::Dpdp),
+        ("APPI", Tag::Appi),
+        ("PIPA", Tag::Pipa),
+        ("PIPL", Tag::Pipl),
+        ("PDPA", Tag::Pdpa),
+        ("POPIA", Tag::Popia),
+        ("PIPEDA", Tag::Pipeda),
+        ("FADP", Tag::Fadp),
+        ("KVKK", Tag::Kvkk),
+        ("PRIVACY-ACT", Tag::PrivacyAct),
+        ("LFPDPPP", Tag::Lfpdppp),
+        ("PPL", Tag::Ppl),
+        ("NDPA", Tag::Ndpa),
+        ("DPA-PH", Tag::Dpa),
+        ("SECRET", Tag::Secret),
+    ];
+
+    /// The name in policies, alerts and docs.
+    pub fn name(self) -> &'static str {
+        Tag::NAMES.iter().find(|(_, tag)| *tag == self).map_or("", |(name, _)| name)
+    }
+
+    /// The tag of a name.
+    pub fn from_name(name: &str) -> Option<Tag> {
+        Tag::NAMES.iter().find(|(known, _)| *known == name).map(|(_, tag)| *tag)
+    }
+}
+
+/// A set of tags.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tags(u32);
+
+impl Tags {
+    /// The set of `tags`.
+    pub const fn of(tags: &[Tag]) -> Tags {
+        let (mut set, mut at) = (0, 0);
+        while at < tags.len() {
+            set |= 1 << tags[at] as u8;
+            at += 1;
+        }
+        Tags(set)
+    }
+
+    /// Whether `tag` is in the set.
+    pub fn contains(self, tag: Tag) -> bool {
+        self.0 & (1 << tag as u8) != 0
+    }
+
+    /// Whether the sets have a tag in common.
+    pub fn meets(self, other: Tags) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// The tags in the order of [`Tag::NAMES`].
+    pub fn iter(self) -> impl Iterator<Item = Tag> {
+        Tag::NAMES.into_iter().map(|(_, tag)| tag).filter(move |tag| self.contains(*tag))
+    }
+}
+
+impl Serialize for Tags {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter().map(Tag::name))
+    }
+}
+
+impl<'de> Deserialize<'de> for Tags {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let names = Vec::<String>::deserialize(deserializer)?;
+        let tags = names.iter().filter_map(|name| Tag::from_name(name));
+        Ok(Tags::of(&tags.collect::<Vec<_>>()))
+    }
 }
 
 /// How bad a rule says a finding is.
@@ -201,6 +324,8 @@ pub struct Finding {
     pub entity: Entity,
     /// How sure, the highest of the hits.
     pub confidence: Confidence,
+    /// The regulations that it falls under.
+    pub tags: Tags,
     /// How many times the same value stands in the message.
     pub count: u32,
     /// The value with what identifies it struck out, such as `4*** **** **** 1111`.
@@ -213,4 +338,8 @@ pub struct Finding {
     pub place: String,
     /// Whether the value is one of the published test values of its kind.
     pub test_data: bool,
+    /// Whether it is cut off where the bytes end, and may go on beyond them.
+    pub partial: bool,
+    /// What spoke for and against it.
+    pub reasons: Vec<String>,
 }

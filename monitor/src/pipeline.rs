@@ -1,14 +1,13 @@
 //! The only wiring: a sample through reassemble, decode, detect and decide. No I/O, no clock: the
 //! same samples give the same decisions, from the kernel, a recording or a test.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::decide::{Decider, Decision, Event};
-use crate::decode::{Decoder, Part, Text, place, views};
-use crate::detect::{Engine, Hit, Key, mask};
+use crate::decode::{Decoder, LeftOut, Part, Text, place, views_live};
+use crate::detect::{Engine, Hit, Key, Reading, settle_readings};
 use crate::limits::FINDINGS_PER_SAMPLE_MAX;
-use crate::model::{Entity, Finding, SampleHead};
+use crate::model::{Finding, SampleHead};
 use crate::policy::Policy;
 use crate::reassemble::{Flows, Stats};
 
@@ -23,6 +22,8 @@ pub struct Counters {
     pub hits: u64,
     /// Hits beyond the bounds of a sample.
     pub hits_cut: u64,
+    /// What of texts was not decoded, for want of room.
+    pub undecoded: LeftOut,
     /// Messages for which a rule acted.
     pub decisions: u64,
 }
@@ -42,8 +43,8 @@ struct Finder {
     engine: Engine,
     key: Key,
     hits: Vec<Hit>,
-    /// Where hits of one text stand in it, over all its views.
-    spans: HashSet<(Entity, usize, usize)>,
+    /// Hits of all views of one text.
+    readings: Vec<Reading>,
 }
 
 impl Pipeline {
@@ -55,7 +56,7 @@ impl Pipeline {
                 engine: Engine::new(&policy.entities()),
                 key,
                 hits: Vec::new(),
-                spans: HashSet::new(),
+                readings: Vec::new(),
             },
             decider: Decider::new(policy),
             counters: Counters::default(),
@@ -76,6 +77,7 @@ impl Pipeline {
         piece
             .state
             .feed(piece.fresh, piece.gap, &mut |text| finder.find(&text, findings, counters));
+        counters.undecoded.add(piece.state.take_left_out());
         if !self.findings.is_empty() {
             let event = Event {
                 at_ns: head.at_ns,
@@ -124,22 +126,32 @@ impl Pipeline {
 
 impl Finder {
     fn find(&mut self, text: &Text<'_>, findings: &mut Vec<Finding>, counters: &mut Counters) {
-        self.spans.clear();
-        for view in views(text).iter() {
+        self.readings.clear();
+        let views = views_live(text);
+        counters.undecoded.add(views.left_out);
+        for (number, view) in views.iter().enumerate() {
             self.hits.clear();
             counters.hits_cut += self.engine.find(&view.bytes, &mut self.hits) as u64;
             for hit in &self.hits {
-                let span = view.span(hit.start..hit.end);
-                // What ends before the fresh bytes was found when they were.
-                let news = span.end > text.fresh;
-                if !news || !self.spans.insert((hit.entity, span.start, span.end)) {
+                let range = hit.start..hit.end;
+                if view.is_at_edge(&range) {
                     continue;
                 }
-                counters.hits += 1;
-                let Some(value) = view.bytes.get(hit.start..hit.end) else { continue };
-                let key = hit.key.and_then(|(start, end)| view.bytes.get(start..end));
-                add(findings, &self.key, hit, value, text.part, key, counters);
+                let (confidence, partial) = view.judge(&range, hit.confidence, hit.partial);
+                let hit = Hit { confidence, partial, ..*hit };
+                self.readings.push(Reading { span: view.span(range), view: number, hit });
             }
+        }
+        settle_readings(&mut self.readings);
+        // What ends before the fresh bytes was found when they were.
+        for reading in self.readings.iter().filter(|reading| reading.span.end > text.fresh) {
+            counters.hits += 1;
+            let (hit, Some(view)) = (&reading.hit, views.iter().nth(reading.view)) else {
+                continue;
+            };
+            let Some(value) = view.bytes.get(hit.start..hit.end) else { continue };
+            let key = hit.key.and_then(|(start, end)| view.bytes.get(start..end));
+            add(findings, (&self.engine, &self.key), hit, value, text.part, key, counters);
         }
     }
 }
@@ -147,18 +159,23 @@ impl Finder {
 /// Adds a hit to the findings: one finding for each value.
 fn add(
     findings: &mut Vec<Finding>,
-    host_key: &Key,
+    (engine, host_key): (&Engine, &Key),
     hit: &Hit,
     value: &[u8],
     part: Part,
     key: Option<&[u8]>,
     counters: &mut Counters,
 ) {
-    let fingerprint = host_key.fingerprint(hit.entity, value);
-    let same = |f: &&mut Finding| f.entity == hit.entity && f.fingerprint == fingerprint;
+    let entity = engine.entity(hit.detector);
+    let fingerprint = host_key.fingerprint(engine, hit.detector, value);
+    let same = |f: &&mut Finding| f.entity == *entity && f.fingerprint == fingerprint;
     if let Some(finding) = findings.iter_mut().find(same) {
         finding.count += 1;
-        finding.confidence = finding.confidence.max(hit.confidence);
+        if hit.confidence > finding.confidence {
+            finding.confidence = hit.confidence;
+            finding.reasons = reasons(hit);
+        }
+        finding.partial &= hit.partial;
         return;
     }
     if findings.len() >= FINDINGS_PER_SAMPLE_MAX {
@@ -166,12 +183,19 @@ fn add(
         return;
     }
     findings.push(Finding {
-        entity: hit.entity,
+        entity: entity.clone(),
         confidence: hit.confidence,
+        tags: engine.tags(hit.detector),
         count: 1,
-        masked: mask(hit.entity, value),
+        masked: engine.mask(hit.detector, value),
         fingerprint,
         place: place(part, key),
         test_data: hit.test_data,
+        partial: hit.partial,
+        reasons: reasons(hit),
     });
+}
+
+fn reasons(hit: &Hit) -> Vec<String> {
+    hit.reasons.iter().map(str::to_owned).collect()
 }

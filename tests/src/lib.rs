@@ -8,9 +8,12 @@
 pub mod alert;
 pub mod cgroup;
 pub mod data;
+pub mod made;
 pub mod monitor;
 pub mod net;
+pub mod pcap;
 pub mod program;
+pub mod scan;
 pub mod skip;
 pub mod wait;
 

@@ -5,7 +5,18 @@ use support::needs;
 
 /// Every command there is, as the help lists them.
 fn commands() -> Vec<Vec<&'static str>> {
-    let names = ["run", "demo", "doctor", "completions", "policy", "policy check"];
+    let names = [
+        "run",
+        "demo",
+        "doctor",
+        "scan",
+        "entities",
+        "redact",
+        "explain",
+        "completions",
+        "policy",
+        "policy check",
+    ];
     names.iter().map(|name| name.split(' ').collect()).collect()
 }
 

@@ -11,6 +11,11 @@ use clap::Parser;
 
 mod bench;
 mod bpf;
+#[cfg(feature = "engine")]
+mod eval;
+mod fuzz;
+#[cfg(not(feature = "engine"))]
+mod with_engine;
 mod test;
 
 /// Development tasks of egress-monitor
@@ -27,6 +32,18 @@ enum Task {
     /// Needs root, and an idle machine for figures that hold. Exits with 0 when an aim is missed,
     /// with 1 when something could not be measured.
     Bench(bench::BenchArgs),
+    /// How good the detectors are: agreement with others, what they find, what they find falsely
+    ///
+    /// Exits with 0 when an aim is missed; with 1 under --strict when something, such as a package
+    /// that has to be fetched, could not be measured.
+    #[cfg(feature = "engine")]
+    Eval(eval::EvalArgs),
+    /// How good the detectors are: agreement with others, what they find, what they find falsely
+    #[cfg(not(feature = "engine"))]
+    #[command(disable_help_flag = true)]
+    Eval(with_engine::Rest),
+    /// Feed whatever reads bytes from outside with made-up bytes, for a bounded time
+    Fuzz(fuzz::FuzzArgs),
     /// A process that leaks until it is killed, for `bench`
     #[command(hide = true)]
     BenchLeak { to: SocketAddr },
@@ -37,6 +54,11 @@ fn main() -> ExitCode {
         Task::Bpf(task) => root().and_then(|root| bpf::run(&task, &root)),
         Task::Test => root().and_then(|root| test::run(&root)),
         Task::Bench(args) => root().and_then(|root| bench::run(&args, &root)),
+        #[cfg(feature = "engine")]
+        Task::Eval(args) => root().and_then(|root| eval::run(&args, &root)),
+        #[cfg(not(feature = "engine"))]
+        Task::Eval(args) => root().and_then(|root| with_engine::again(&root, &["eval"], &args)),
+        Task::Fuzz(args) => root().and_then(|root| fuzz::run(&args, &root)),
         Task::BenchLeak { to } => bench::leak(to).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

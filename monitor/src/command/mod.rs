@@ -3,7 +3,13 @@
 
 pub mod demo;
 pub mod doctor;
+pub mod entities;
 pub mod exit;
+pub mod input;
+pub mod explain;
 pub mod log;
+mod names;
 pub mod policy;
+pub mod redact;
 pub mod run;
+pub mod scan;

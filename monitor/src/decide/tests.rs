@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::limits::{THRESHOLD_VALUES_MAX, THRESHOLD_WINDOWS_MAX, THRESHOLDS_VALUES_MAX};
-use crate::model::{Confidence, Entity, ProcessKey};
+use crate::model::{Confidence, Entity, ProcessKey, Tags};
 use crate::policy::Threshold;
 
 const TODAY: Date = Date::constant(2026, 11, 24);
@@ -40,16 +40,19 @@ fn finding(entity: Entity, value: u64, count: u32) -> Finding {
     Finding {
         entity,
         confidence: Confidence::High,
+        tags: Tags::default(),
         count,
         masked: "***".to_owned(),
         fingerprint: format!("{value:016x}"),
         place: "text".to_owned(),
         test_data: false,
+        partial: false,
+        reasons: Vec::new(),
     }
 }
 
 fn card(value: u64) -> Finding {
-    finding(Entity::CreditCard, value, 1)
+    finding(Entity::CREDIT_CARD, value, 1)
 }
 
 fn send(decider: &mut Decider, at_ns: u64, pid: u32, findings: &[Finding]) -> Vec<Decision> {
@@ -79,7 +82,7 @@ fn each_rule_that_matches_decides_about_its_own_findings() {
         entities = "*"
         "#,
     ));
-    let findings = [finding(Entity::UsSsn, 1, 1), card(2), card(3)];
+    let findings = [finding(Entity::US_SSN, 1, 1), card(2), card(3)];
     let decisions = send(&mut decider, 0, 1, &findings);
     let expected = [
         Decision { rule: 0, action: Action::Kill, findings: vec![1, 2], window: None },
@@ -118,7 +121,7 @@ fn exceptions_let_findings_through_and_count_them() {
         process = { exe = ["/usr/bin/curl"] }
     "#;
     let mut decider = Decider::new(policy(&rule("a", exception)));
-    let findings = [card(1), finding(Entity::UsSsn, 2, 1)];
+    let findings = [card(1), finding(Entity::US_SSN, 2, 1)];
     assert_eq!(send(&mut decider, 0, 1, &findings)[0].findings, [1]);
     assert!(send(&mut decider, 0, 1, &findings[..1]).is_empty());
     assert_eq!(decider.counters().findings_excepted, 2);
@@ -189,8 +192,8 @@ fn thresholds_act_when_reached_and_begin_anew() {
 fn a_decision_says_what_was_gathered() {
     let text = r#"threshold = { count = 5, distinct = 2, within = "10s" }"#;
     let mut decider = Decider::new(policy(&rule("a", text)));
-    assert!(send(&mut decider, 0, 1, &[finding(Entity::CreditCard, 1, 4)]).is_empty());
-    let decisions = send(&mut decider, 1, 1, &[finding(Entity::CreditCard, 2, 3)]);
+    assert!(send(&mut decider, 0, 1, &[finding(Entity::CREDIT_CARD, 1, 4)]).is_empty());
+    let decisions = send(&mut decider, 1, 1, &[finding(Entity::CREDIT_CARD, 2, 3)]);
     assert_eq!(decisions[0].window, Some(Reached { count: Some(7), distinct: Some(2) }));
     assert_eq!(decisions[0].findings, [0]);
 
@@ -206,7 +209,7 @@ fn thresholds_are_kept_apart_by_process_and_rule() {
     let only_cards = "[[rule]]\nid = \"b\"\nentities = [\"CREDIT_CARD\"]\n";
     let text = format!("{}{only_cards}{threshold}\n", rule("a", threshold));
     let mut decider = Decider::new(policy(&text));
-    let ssn = [finding(Entity::UsSsn, 1, 1)];
+    let ssn = [finding(Entity::US_SSN, 1, 1)];
     assert!(send(&mut decider, 0, 1, &ssn).is_empty());
     assert!(send(&mut decider, 0, 2, &ssn).is_empty());
     let rules = |decisions: Vec<Decision>| -> Vec<usize> {
@@ -230,7 +233,7 @@ fn excepted_findings_reach_no_threshold() {
     for _ in 0..5 {
         assert!(send(&mut decider, 0, 1, &[card(1)]).is_empty());
     }
-    assert!(send(&mut decider, 0, 1, &[finding(Entity::UsSsn, 1, 1)]).is_empty());
+    assert!(send(&mut decider, 0, 1, &[finding(Entity::US_SSN, 1, 1)]).is_empty());
 }
 
 #[test]
@@ -307,7 +310,7 @@ proptest! {
             now += pause * SECOND_NS;
             let findings: Vec<Finding> = values
                 .iter()
-                .map(|&(value, count)| finding(Entity::CreditCard, value, count))
+                .map(|&(value, count)| finding(Entity::CREDIT_CARD, value, count))
                 .collect();
             log.extend(values.iter().map(|&(value, count)| (now, value, count)));
             let within: Vec<_> =

@@ -4,9 +4,9 @@
 use memchr::memchr;
 use zeroize::Zeroizing;
 
-use super::Part;
+use super::{Part, content};
 use crate::limits::{
-    HTTP_CHUNK_LINE_BYTES_MAX, HTTP_HEAD_BYTES_MAX, HTTP_LINE_KEPT_BYTES_MAX,
+    CONTENT_CODINGS_MAX, HTTP_CHUNK_LINE_BYTES_MAX, HTTP_HEAD_BYTES_MAX, HTTP_LINE_KEPT_BYTES_MAX,
     HTTP_START_LINE_BYTES_MAX,
 };
 
@@ -172,6 +172,8 @@ pub(super) struct Head {
     bytes: usize,
     length: Length,
     coding: Coding,
+    /// Codings of the content, in the order in which they were applied.
+    content: Vec<content::Coding>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -201,6 +203,7 @@ impl Head {
             bytes: 0,
             length: Length::Absent,
             coding: Coding::Absent,
+            content: Vec::new(),
         }
     }
 
@@ -272,8 +275,22 @@ impl Head {
             let last = value.rsplit(|byte| *byte == b',').next().unwrap_or_default();
             let chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
             self.coding = if chunked { Coding::Chunked } else { Coding::Other };
+            self.add_codings(value);
+        } else if name.eq_ignore_ascii_case(b"content-encoding") {
+            self.add_codings(value);
         }
         Field::Read
+    }
+
+    fn add_codings(&mut self, value: &[u8]) {
+        let names = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        let room = (CONTENT_CODINGS_MAX + 1).saturating_sub(self.content.len());
+        self.content.extend(names.filter_map(content::Coding::named).take(room));
+    }
+
+    /// Codings of the content, in the order in which they were applied.
+    pub(super) fn codings(&self) -> &[content::Coding] {
+        &self.content
     }
 
     fn framing(&self) -> Framing {

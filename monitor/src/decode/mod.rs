@@ -1,20 +1,33 @@
 //! Turns the bytes of a flow into texts to search: HTTP/1.1 messages taken apart, chunk framing
 //! removed, escapes undone. What it does not understand it hands on as it is.
 //!
-//! It decides nothing about what is in a text, and it undoes nothing that would hide a finding from
-//! the kernel's prefilter, which sees raw bytes: percent escapes, JSON string escapes, `+` for a
-//! space and chunk framing are all that the two have agreed on.
+//! It decides nothing about what is in a text. Readings of a text are a tree: each decoder of
+//! [`codec`]'s table reads every reading, within the bounds of [`crate::limits`]. The kernel's
+//! prefilter sees raw bytes, so the table also says what the two have agreed on for live flows.
 
-mod escape;
+mod body;
+mod codec;
+mod content;
+mod hpack;
 mod http;
+mod http2;
+#[cfg(test)]
+mod http2_tests;
+mod map;
+#[cfg(test)]
+mod readings;
+mod rendering;
 mod run;
+mod runs;
+mod secret;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod view;
 
 pub use stream::Decoder;
-pub use view::{VIEWS_MAX, View, Views, views};
+pub use view::{End, LeftOut, View, Views, views, views_live};
 
 use crate::limits::PLACE_KEY_BYTES_MAX;
 

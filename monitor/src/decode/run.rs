@@ -6,8 +6,11 @@ use std::ops::Range;
 
 use zeroize::{Zeroize, Zeroizing};
 
+use super::body::Body;
+use super::content::Coding;
+use super::view::LeftOut;
 use super::{Part, Text};
-use crate::limits::{FLOW_CARRY_BYTES_MAX, HTTP_CHUNK_LINE_BYTES_MAX};
+use crate::limits::{CONTENT_TEXT_BYTES_MAX, FLOW_CARRY_BYTES_MAX, HTTP_CHUNK_LINE_BYTES_MAX};
 
 /// The last bytes of a part that may go on in the next feed.
 #[derive(Default)]
@@ -23,7 +26,7 @@ impl Carry {
     }
 
     /// Keeps the last bytes of `text`.
-    fn keep(&mut self, text: &[u8]) {
+    pub(super) fn keep(&mut self, text: &[u8]) {
         if self.0.capacity() == 0 {
             // Once and whole: a vector that grows leaves copies that nobody wipes.
             self.0.reserve_exact(FLOW_CARRY_BYTES_MAX);
@@ -40,10 +43,21 @@ impl Carry {
     }
 }
 
+/// What is kept of a flow's text between two feeds.
+#[derive(Default)]
+pub(super) struct Kept {
+    carry: Carry,
+    body: Body,
+    /// What was not decoded.
+    pub(super) left_out: LeftOut,
+}
+
 /// The run of bytes that is being collected.
 pub(super) struct Run<'a> {
     fresh: &'a [u8],
     carry: &'a mut Carry,
+    body: &'a mut Body,
+    left_out: &'a mut LeftOut,
     emit: &'a mut dyn FnMut(Text<'_>),
     part: Part,
     /// The run where it lies in one piece in `fresh`, and `joined` is empty.
@@ -57,11 +71,44 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     pub(super) fn new(
         fresh: &'a [u8],
-        carry: &'a mut Carry,
+        kept: &'a mut Kept,
         emit: &'a mut dyn FnMut(Text<'_>),
     ) -> Self {
+        let Kept { carry, body, left_out } = kept;
         let joined = Vec::new();
-        Run { fresh, carry, emit, part: Part::Text, whole: 0..0, joined, carried: 0 }
+        let part = Part::Text;
+        Run { fresh, carry, body, left_out, emit, part, whole: 0..0, joined, carried: 0 }
+    }
+
+    /// A message begins whose content is in these codings.
+    pub(super) fn begin_body(&mut self, codings: &[Coding]) {
+        *self.body = Body::new(codings, self.left_out);
+    }
+
+    /// Adds a range of the fresh bytes that are content: what they stand for.
+    pub(super) fn add_body(&mut self, part: Part, range: Range<usize>) {
+        let fresh = self.fresh;
+        let piece = fresh.get(range.clone()).unwrap_or_default();
+        let mut body = std::mem::take(self.body);
+        let mut left_out = LeftOut::default();
+        let rest = body.read(piece, &mut left_out, &mut |text| self.add_made(part, text));
+        self.left_out.add(left_out);
+        *self.body = body;
+        self.add(part, range.end.saturating_sub(rest.len())..range.end);
+    }
+
+    /// Content ends that was to go on.
+    pub(super) fn end_body(&mut self, part: Part) {
+        let mut body = std::mem::take(self.body);
+        body.end(&mut |text| self.add_made(part, text));
+    }
+
+    /// Adds bytes that stand nowhere in the fresh ones.
+    fn add_made(&mut self, part: Part, piece: &[u8]) {
+        if self.joined.len() > CONTENT_TEXT_BYTES_MAX {
+            self.flush();
+        }
+        self.add_kept(part, piece);
     }
 
     /// The bytes before the run, which it goes on from.
@@ -78,7 +125,7 @@ impl<'a> Run<'a> {
         };
         self.begin(part);
         if !self.joined.is_empty() {
-            self.joined.extend_from_slice(piece);
+            self.extend(piece);
         } else if self.whole.is_empty() && self.carry.bytes().is_empty() {
             self.whole = range;
         } else if !self.whole.is_empty() && self.whole.end == range.start {
@@ -88,8 +135,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Adds bytes that came before the fresh ones and were kept back, at most
-    /// [`HTTP_CHUNK_LINE_BYTES_MAX`].
+    /// Adds bytes that came before the fresh ones and were kept back.
     pub(super) fn add_kept(&mut self, part: Part, piece: &[u8]) {
         if piece.is_empty() {
             return;
@@ -98,13 +144,37 @@ impl<'a> Run<'a> {
         if self.joined.is_empty() {
             self.join(piece);
         } else {
-            self.joined.extend_from_slice(piece);
+            self.extend(piece);
         }
+    }
+
+    fn extend(&mut self, piece: &[u8]) {
+        let needed = self.joined.len().saturating_add(piece.len());
+        if needed > self.joined.capacity() {
+            // A vector that grows leaves copies behind.
+            let mut bigger = Vec::with_capacity(needed.saturating_mul(2));
+            bigger.extend_from_slice(&self.joined);
+            self.joined.as_mut_slice().zeroize();
+            self.joined = bigger;
+        }
+        self.joined.extend_from_slice(piece);
     }
 
     /// Emits `bytes` by themselves, as text that nothing joins.
     pub(super) fn aside(&mut self, bytes: &[u8], fresh: usize) {
         (self.emit)(Text { bytes, fresh, part: Part::Text });
+    }
+
+    /// Emits `bytes` by themselves, as a part.
+    pub(super) fn hand_on(&mut self, bytes: &[u8], fresh: usize, part: Part) {
+        if !bytes.is_empty() {
+            (self.emit)(Text { bytes, fresh, part });
+        }
+    }
+
+    /// Something was not decoded.
+    pub(super) fn leave_out(&mut self, left_out: LeftOut) {
+        self.left_out.add(left_out);
     }
 
     /// Ends the message part: what comes next is not joined to it.
@@ -147,8 +217,8 @@ impl<'a> Run<'a> {
         } else {
             self.fresh.get(self.whole.clone()).unwrap_or_default()
         };
-        // Room for all that this feed can add: a vector that grows leaves copies behind.
-        let room = before.len() + self.fresh.len() + 2 * HTTP_CHUNK_LINE_BYTES_MAX;
+        // Room for all that this feed can add as it is.
+        let room = before.len() + self.fresh.len().max(piece.len()) + 2 * HTTP_CHUNK_LINE_BYTES_MAX;
         self.joined.reserve_exact(room);
         self.joined.extend_from_slice(before);
         self.joined.extend_from_slice(piece);

@@ -1,12 +1,13 @@
 //! Follows the bytes of one flow through its HTTP/1.1 messages (RFC 9112) and emits each part as
-//! text. It sees one direction of a connection and may join it anywhere; whatever it cannot place
+//! text; what is HTTP/2 it leaves to [`super::http2`]. It sees one direction of a connection and may join it anywhere; whatever it cannot place
 //! is [`Part::Text`], and no byte but the framing of chunks is left out.
 
 use zeroize::Zeroizing;
 
 use super::http::{ChunkLine, Framing, Head, HeadStep, Kind, Start, chunk_line, start};
-use super::run::{Carry, Run};
-use super::{Part, Text};
+use super::http2::{self, Http2};
+use super::run::{Kept, Run};
+use super::{LeftOut, Part, Text};
 use crate::limits::{FLOW_CARRY_BYTES_MAX, HTTP_CHUNK_LINE_BYTES_MAX, HTTP_HEAD_BYTES_MAX};
 use crate::reassemble::Gap;
 
@@ -14,7 +15,7 @@ use crate::reassemble::Gap;
 #[derive(Default)]
 pub struct Decoder {
     state: State,
-    carry: Carry,
+    kept: Kept,
 }
 
 enum State {
@@ -27,6 +28,8 @@ enum State {
     /// In bytes that were not understood, to the end of this feed.
     Text,
     Head(Head),
+    /// In the frames of HTTP/2.
+    Http2(Box<Http2>),
     /// So many bytes of a body to come; `begun` once some were there.
     Length {
         kind: Kind,
@@ -78,7 +81,26 @@ impl State {
             }
             State::Chunk { kind, left } if missing == left => State::chunk_line(kind, true),
             State::UntilClose { kind, .. } => State::UntilClose { kind, begun: true },
+            State::Http2(mut http2) => match usize::try_from(missing) {
+                Ok(missing) if http2.skip(missing) => State::Http2(http2),
+                _ => State::default(),
+            },
             _ => State::default(),
+        }
+    }
+
+    /// The part whose content is being read.
+    fn body(&self) -> Option<Part> {
+        match self {
+            State::Length { kind, .. }
+            | State::UntilClose { kind, .. }
+            | State::Chunk { kind, .. }
+            | State::ChunkLine { kind, .. } => Some(kind.body()),
+            State::Between { .. }
+            | State::Text
+            | State::Head(_)
+            | State::Http2(_)
+            | State::Trailer { .. } => None,
         }
     }
 
@@ -101,9 +123,11 @@ impl State {
             | State::UntilClose { kind, .. }
             | State::ChunkLine { kind, .. }
             | State::Trailer { kind, .. } => *kind,
-            State::Between { .. } | State::Text | State::Head(_) | State::Chunk { .. } => {
-                return false;
-            }
+            State::Between { .. }
+            | State::Text
+            | State::Head(_)
+            | State::Http2(_)
+            | State::Chunk { .. } => return false,
         };
         starts(Some(kind), fresh)
     }
@@ -116,9 +140,12 @@ impl Decoder {
         if fresh.is_empty() && gap == Gap::None {
             return;
         }
-        let mut run = Run::new(fresh, &mut self.carry, emit);
+        let mut run = Run::new(fresh, &mut self.kept, emit);
         let mut state = cross(std::mem::take(&mut self.state), gap, &mut run);
         if state.is_cut_short(fresh) {
+            if let Some(part) = state.body() {
+                run.end_body(part);
+            }
             state.give_up(&mut run);
             state = State::default();
         }
@@ -136,8 +163,16 @@ impl Decoder {
     }
 }
 
+impl Decoder {
+    /// What of the flow was not decoded, for want of room, since this was last asked.
+    pub fn take_left_out(&mut self) -> LeftOut {
+        std::mem::take(&mut self.kept.left_out)
+    }
+}
+
 /// Goes over a gap: nothing is joined across it.
 fn cross(state: State, gap: Gap, run: &mut Run<'_>) -> State {
+    let state_body = state.body();
     let next = match gap {
         Gap::None | Gap::Bytes(0) => return state,
         Gap::Bytes(missing) => {
@@ -149,6 +184,9 @@ fn cross(state: State, gap: Gap, run: &mut Run<'_>) -> State {
             State::default()
         }
     };
+    if let Some(part) = state_body {
+        run.end_body(part);
+    }
     run.boundary();
     next
 }
@@ -163,6 +201,10 @@ fn step(state: State, rest: &[u8], at: usize, run: &mut Run<'_>) -> (usize, Stat
             (rest.len(), State::Text)
         }
         State::Head(head) => read_head(head, rest, at, run),
+        State::Http2(mut http2) => match http2.read(rest, run) {
+            taken if taken == rest.len() => (taken, State::Http2(http2)),
+            taken => (taken, State::Text),
+        },
         State::Length { kind, begun: false, .. } | State::UntilClose { kind, begun: false }
             if kind == Kind::Response && starts(Some(kind), rest) =>
         {
@@ -171,19 +213,22 @@ fn step(state: State, rest: &[u8], at: usize, run: &mut Run<'_>) -> (usize, Stat
         }
         State::Length { kind, left, .. } => {
             let taken = shorter(left, rest);
-            run.add(kind.body(), at..at + taken);
+            run.add_body(kind.body(), at..at + taken);
             match left - taken as u64 {
-                0 => (taken, State::default()),
+                0 => {
+                    run.end_body(kind.body());
+                    (taken, State::default())
+                }
                 left => (taken, State::Length { kind, left, begun: true }),
             }
         }
         State::UntilClose { kind, .. } => {
-            run.add(kind.body(), at..at + rest.len());
+            run.add_body(kind.body(), at..at + rest.len());
             (rest.len(), State::UntilClose { kind, begun: true })
         }
         State::Chunk { kind, left } => {
             let taken = shorter(left, rest);
-            run.add(kind.body(), at..at + taken);
+            run.add_body(kind.body(), at..at + taken);
             match left - taken as u64 {
                 0 => (taken, State::chunk_line(kind, true)),
                 left => (taken, State::Chunk { kind, left }),
@@ -217,6 +262,11 @@ fn shorter(left: u64, rest: &[u8]) -> usize {
 /// Until it is sure, the bytes are text that goes on from what was before: nothing may be lost
 /// where a send happens to begin like a request.
 fn between(cut: usize, rest: &[u8], at: usize, run: &mut Run<'_>) -> (usize, State) {
+    if cut == 0 && http2::begins(rest) {
+        run.boundary();
+        let skip = if rest.starts_with(http2::PREFACE) { http2::PREFACE.len() } else { 0 };
+        return (skip, State::Http2(Box::default()));
+    }
     let carry = run.carry().bytes();
     let before = carry.get(carry.len().saturating_sub(cut)..).unwrap_or_default();
     match start(before.iter().chain(rest).copied()) {
@@ -253,6 +303,7 @@ fn read_head(mut head: Head, rest: &[u8], at: usize, run: &mut Run<'_>) -> (usiz
                 Framing::UntilClose => State::UntilClose { kind, begun: false },
             };
             run.boundary();
+            run.begin_body(head.codings());
             (len, next)
         }
         HeadStep::Bad => (0, State::Text),
@@ -274,6 +325,7 @@ fn read_chunk_line(
             }
             match size {
                 0 => {
+                    run.end_body(kind.body());
                     run.boundary();
                     (taken, State::Trailer { kind, bytes: 0, line: 0 })
                 }

@@ -7,8 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::detector;
-use crate::model::Entity;
+use super::{DetectorId, Engine};
 
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 32;
@@ -30,19 +29,27 @@ impl Key {
     /// 16 hex digits of HMAC-SHA-256 over the name of the entity, a zero byte and the value in its
     /// plain form: digits only (a telephone number after its `+`), for an IBAN capitals and digits,
     /// for an e-mail address in lower case. How a value was written makes no difference.
-    pub fn fingerprint(&self, entity: Entity, value: &[u8]) -> String {
+    pub fn fingerprint(&self, engine: &Engine, id: DetectorId, value: &[u8]) -> String {
+        let mut hash = self.hash(engine, id, value);
+        hash.truncate(2 * FINGERPRINT_BYTES);
+        hash
+    }
+
+    /// All 64 hex digits of which the first are the [`fingerprint`](Key::fingerprint).
+    pub fn hash(&self, engine: &Engine, id: DetectorId, value: &[u8]) -> String {
         let mut block = [0u8; BLOCK_BYTES];
         for (slot, byte) in block.iter_mut().zip(self.0) {
             *slot = byte;
         }
         let mut hmac = Hmac::<Sha256>::new(&block.into());
         block.zeroize();
-        hmac.update(entity.name().as_bytes());
+        hmac.update(engine.entity(id).name().as_bytes());
         hmac.update(&[0]);
         // Byte by byte, so that no copy of the value is left in memory.
-        (detector(entity).plain)(value, &mut |byte| hmac.update(&[byte]));
-        let mut hex = String::with_capacity(2 * FINGERPRINT_BYTES);
-        for byte in hmac.finalize().into_bytes().iter().take(FINGERPRINT_BYTES) {
+        engine.plain(id, value, &mut |byte| hmac.update(&[byte]));
+        let hash = hmac.finalize().into_bytes();
+        let mut hex = String::with_capacity(2 * hash.len());
+        for byte in &hash {
             // Writing to a string does not fail.
             let _ = write!(hex, "{byte:02x}");
         }

@@ -1,12 +1,6 @@
 //! Values with what identifies somebody struck out. Which characters stay is each detector's to
 //! say; that nothing else stays is said here.
 
-use std::cmp::Reverse;
-
-use super::{Engine, detector};
-use crate::decode::{Part, Text, views};
-use crate::model::Entity;
-
 /// Whether a byte of a value carries it, and is no separator.
 pub(super) type InValue = fn(u8) -> bool;
 
@@ -57,50 +51,27 @@ pub(super) fn strike(value: &[u8], in_value: InValue, shows: impl Fn(usize) -> b
     masked
 }
 
-/// The struck-out form of a value: separators stay, and
-///
-/// - of a card the first digit and the last four (PCI DSS 4.0 requirement 3.4.1),
-/// - of a social security number the last four,
-/// - of an IBAN the country and the last four,
-/// - of an e-mail address the first letters of name and domain, and the top-level domain,
-/// - of a telephone number the country code and the last two.
-///
-/// Of anything else that is handed over as `entity`, too short for instance, nothing stays.
-pub fn mask(entity: Entity, value: &[u8]) -> String {
-    (detector(entity).mask)(value)
+/// Characters of the shortest value of which the last ones may be shown.
+const SHOWN_OF_MIN: usize = 8;
+
+/// The last four letters and digits, of a value of at least [`SHOWN_OF_MIN`]; of a shorter one
+/// nothing.
+pub(super) fn last_four(value: &[u8]) -> String {
+    let count = count(value, letter_or_digit);
+    strike(value, letter_or_digit, |n| count >= SHOWN_OF_MIN && n + 4 >= count)
 }
 
-/// Strikes out every finding of every detector in a free text, in each way that the decoders read
-/// it, whatever the policy says: for command lines and the like before they are written anywhere.
-pub fn redact(text: &str) -> String {
-    let engine = Engine::new(&Entity::ALL);
-    let (mut hits, mut struck, mut cut) = (Vec::new(), Vec::new(), 0);
-    for view in views(&Text { bytes: text.as_bytes(), fresh: 0, part: Part::Text }).iter() {
-        hits.clear();
-        cut += engine.find(&view.bytes, &mut hits);
-        for hit in &hits {
-            let value = view.bytes.get(hit.start..hit.end).unwrap_or_default();
-            struck.push((view.span(hit.start..hit.end), mask(hit.entity, value)));
-        }
-    }
-    struck.sort_by_key(|(span, _)| (span.start, Reverse(span.end)));
-    let mut redacted = String::with_capacity(text.len());
-    let mut at = 0;
-    for (span, masked) in struck {
-        if span.start >= at {
-            // A detector ends a hit between characters; where it did not, better too little than a
-            // value.
-            let Some(before) = text.get(at..span.start) else { return redacted + CUT };
-            redacted.push_str(before);
-            redacted.push_str(&masked);
-        }
-        at = at.max(span.end);
-    }
-    if cut > 0 {
-        return redacted + CUT;
-    }
-    redacted + text.get(at..).unwrap_or(CUT)
+/// Nothing but how long it is.
+pub(super) fn nothing(value: &[u8]) -> String {
+    strike(value, |_| true, |_| false)
 }
 
-/// Stands for the rest of a text that was not looked at to its end.
-const CUT: &str = "…";
+/// Hands on every byte as it is: of secrets, each one tells them apart.
+pub(super) fn exact(value: &[u8], out: &mut dyn FnMut(u8)) {
+    each(value, |_| true, out);
+}
+
+/// Hands on letters, in upper case, and digits.
+pub(super) fn compact(value: &[u8], out: &mut dyn FnMut(u8)) {
+    each(value, letter_or_digit, &mut |b| out(b.to_ascii_uppercase()));
+}

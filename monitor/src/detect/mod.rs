@@ -1,61 +1,95 @@
-//! Finds personal data in decoded text: where it stands, how sure that is, and what may be shown of
-//! it. Text comes as bytes, may be cut at both ends and may hold binary.
+//! Finds personal data in decoded text: where it stands, how sure that is, why, and what may be
+//! shown of it. Text comes as bytes, may be cut at both ends and may hold binary.
 //!
 //! It decodes nothing, knows no policy beyond which entities are on, keeps nothing between texts,
-//! and never copies a value.
+//! does no I/O, and never copies a value.
 //!
 //! One pass looks for *anchors*, the bytes at which a value can be recognised: the first digit of a
-//! run, `@` and `+`. At each anchor the detectors that begin there look left and right, and judge
-//! by what the entity's standard says (range, length, check digits), by how the value is bounded,
-//! and by the key and the words around it. A detector is a file of its own and a row of
-//! [`detector`]; its context words are in `words.rs`.
+//! group, `@`, `+`, `:`, the operator behind a key, and the beginnings of secrets. At each anchor
+//! the detectors that can begin there look left and right and judge by what the entity's standard
+//! says: range, length, check digits, written form. What passes is weighed with what stands around
+//! it, the key it is stored under first. A detector is a row of data in [`table`].
 //!
-//! # What every hit contains
-//!
-//! The kernel lets a send pass unseen where no hit can be, so every hit has one of these shapes in
-//! the text around it, where a separator `s` is one byte of `[ -.+]`, U+00A0, or one of U+2000 to
-//! U+203F in UTF-8:
-//!
-//! - card: 13 digits with at most one `s` between neighbours;
-//! - social security number: `ddd s dd s dddd`, or exactly nine digits in a row;
-//! - e-mail address: `@`;
-//! - telephone number: `+`, at most one `(`, `[1-9]`, six bytes of `[0-9() .-]`;
-//! - IBAN: `[A-Z][A-Z][0-9][0-9]`, six bytes of `[A-Z0-9 .-]`.
-//!
-//! A detector that finds more than its shape makes the kernel blind to it: change both.
+//! The kernel lets a send pass unseen where no hit can be: what shapes every hit has is written in
+//! `capture/prefilter.rs`. A detector that finds more than that makes the kernel blind to it.
+#![forbid(unsafe_code)]
 
-mod card;
-mod context;
-mod email;
+mod anchors;
+mod checksum;
+mod columns;
+mod custom;
+mod detector;
+mod evidence;
+mod explain;
 mod fingerprint;
-mod iban;
+mod forms;
+mod index;
+mod key;
+mod lexicon;
 mod mask;
-mod phone;
-mod ssn;
+mod pass;
+mod probe;
+mod set;
+mod settle;
+mod stream;
+mod table;
 mod text;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
+pub use custom::{Custom, Dictionary, Matcher, VALIDATORS, validator};
+pub use detector::{Detector, Find, Tier, Words};
+pub use evidence::Reasons;
+pub use explain::{Explained, Outcome};
 pub use fingerprint::{KEY_BYTES, Key};
-pub use mask::{mask, redact};
+pub use settle::{Reading, settle_readings};
+pub use stream::{Stream, Window};
 
-use crate::limits::HITS_PER_SAMPLE_MAX;
-use crate::model::{Confidence, Entity};
-use text::Run;
+use std::sync::Arc;
+
+use crate::limits::CUSTOM_DETECTORS_MAX;
+use crate::model::{Confidence, Entity, Tags};
+use index::Index;
+use lexicon::{Lexicon, Terms};
+use pass::Pass;
+pub use probe::Table;
+
+/// The table that a text is part of.
+#[derive(Clone, Copy)]
+pub struct TableOf<'t> {
+    /// Its header.
+    pub table: &'t Table,
+    /// Whether the header is not in the text, which may begin in the middle of a row.
+    pub goes_on: bool,
+}
+
+/// A detector of an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DetectorId(u16);
+
+impl DetectorId {
+    fn built_in(index: usize) -> DetectorId {
+        DetectorId(u16::try_from(index).unwrap_or(u16::MAX))
+    }
+}
 
 /// A value in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hit {
-    /// What.
-    pub entity: Entity,
+    /// What, for [`Engine::entity`].
+    pub detector: DetectorId,
     /// Offset of its first byte.
     pub start: usize,
     /// Offset after its last byte.
     pub end: usize,
     /// How sure.
     pub confidence: Confidence,
+    /// The evidence for it, in decibans.
+    pub score_db: i16,
+    /// What speaks for and against it.
+    pub reasons: Reasons,
     /// Whether it touches an end of the text, and so may go on beyond it.
     pub partial: bool,
     /// Whether it is one of the published test values of its kind.
@@ -63,144 +97,134 @@ pub struct Hit {
     /// The span of the key, column or field name that it is stored under, where there is one right
     /// before it. It may name nothing of interest.
     pub key: Option<(usize, usize)>,
+    /// Another detector that claims the same bytes.
+    pub rival: Option<DetectorId>,
 }
 
-impl Hit {
-    fn at(text: &[u8], entity: Entity, start: usize, end: usize, confidence: Confidence) -> Hit {
-        let partial = start == 0 || end == text.len();
-        Hit { entity, start, end, confidence, partial, test_data: false, key: None }
-    }
-
-    /// What decides between hits that share bytes: the surer one, then the longer one.
-    fn rank(&self) -> (Confidence, usize) {
-        (self.confidence, self.end.saturating_sub(self.start))
-    }
+/// Every built-in detector, in the order of [`DetectorId`]s.
+pub fn detectors() -> &'static [Detector] {
+    &table::DETECTORS
 }
 
-/// Where a detector starts to look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Anchor {
-    /// At the first digit of a group of digits.
-    Digit,
-    /// At `@`.
-    At,
-    /// At `+`.
-    Plus,
+/// The built-in detector of an entity.
+pub fn detector(entity: &str) -> Option<&'static Detector> {
+    table::DETECTORS.iter().find(|row| row.entity == entity)
 }
 
-/// What the engine knows of an entity.
-struct Detector {
-    anchor: Anchor,
-    /// Judges the text at an anchor. The run of digits that begins there is empty unless the anchor
-    /// is [`Anchor::Digit`].
-    find: fn(text: &[u8], at: usize, run: &Run) -> Option<Hit>,
-    /// What may be shown of a value.
-    mask: fn(value: &[u8]) -> String,
-    /// Hands on the bytes that are the same however the value is written.
-    plain: fn(value: &[u8], out: &mut dyn FnMut(u8)),
-}
-
-/// The detector of each entity.
-fn detector(entity: Entity) -> &'static Detector {
-    match entity {
-        Entity::CreditCard => &card::DETECTOR,
-        Entity::EmailAddress => &email::DETECTOR,
-        Entity::IbanCode => &iban::DETECTOR,
-        Entity::PhoneNumber => &phone::DETECTOR,
-        Entity::UsSsn => &ssn::DETECTOR,
-    }
+/// Whether a value without separators, letters in upper case, may have been issued. `None` where
+/// there is no such detector, or it has no check.
+pub fn is_valid(entity: &str, compact: &[u8]) -> Option<bool> {
+    detector(entity)?.valid.map(|valid| valid(compact))
 }
 
 /// The detectors that are on. Built once per policy, shared by any number of threads.
 pub struct Engine {
-    digit: Vec<&'static Detector>,
-    at: Vec<&'static Detector>,
-    plus: Vec<&'static Detector>,
-    /// Whether a byte is an anchor of one of them.
-    is_anchor: [bool; 256],
+    lexicon: Lexicon,
+    index: Index,
+    customs: Vec<Arc<Custom>>,
+    entities: Vec<Entity>,
 }
 
 impl Engine {
     /// An engine that finds `entities` and no other.
     pub fn new(entities: &[Entity]) -> Engine {
-        let on = |anchor: Anchor| -> Vec<&'static Detector> {
-            let all = Entity::ALL.iter().filter(|entity| entities.contains(entity));
-            all.map(|entity| detector(*entity)).filter(|row| row.anchor == anchor).collect()
-        };
-        let (digit, at, plus) = (on(Anchor::Digit), on(Anchor::At), on(Anchor::Plus));
-        if entities.contains(&Entity::PhoneNumber) {
-            phone::load();
+        Engine::with(|row| entities.iter().any(|entity| entity.name() == row.entity), &[])
+    }
+
+    /// An engine that finds everything but what is only looked for by name.
+    pub fn usual() -> Engine {
+        Engine::with(|row| !row.only_by_name, &[])
+    }
+
+    /// An engine that finds everything.
+    pub fn all() -> Engine {
+        Engine::with(|_| true, &[])
+    }
+
+    /// An engine with the built-in detectors that are `on`, and at most
+    /// [`CUSTOM_DETECTORS_MAX`] of a policy.
+    pub fn with(on: impl Fn(&Detector) -> bool, customs: &[Arc<Custom>]) -> Engine {
+        let customs: Vec<Arc<Custom>> =
+            customs.iter().take(CUSTOM_DETECTORS_MAX).cloned().collect();
+        let rows: Vec<(usize, &Detector)> =
+            table::DETECTORS.iter().enumerate().filter(|(_, row)| on(row)).collect();
+        let terms = rows.iter().map(|(index, row)| (*index, Terms::BuiltIn(row.words)));
+        let brought = customs.iter().enumerate();
+        let brought = brought.map(|(at, custom)| (table::COUNT + at, Terms::Near(&custom.words)));
+        let built_in = table::DETECTORS.iter().map(|row| Entity::of(row.entity));
+        if rows.iter().any(|(_, row)| row.entity == table::LOADED) {
+            table::load();
         }
-        let is_anchor = std::array::from_fn(|byte| match u8::try_from(byte) {
-            Ok(b'0'..=b'9') => !digit.is_empty(),
-            Ok(b'@') => !at.is_empty(),
-            Ok(b'+') => !plus.is_empty(),
-            _ => false,
-        });
-        Engine { digit, at, plus, is_anchor }
+        Engine {
+            lexicon: Lexicon::new(terms.chain(brought)),
+            index: Index::new(&rows),
+            entities: built_in.chain(customs.iter().map(|custom| custom.entity.clone())).collect(),
+            customs,
+        }
+    }
+
+    /// The entity of a hit.
+    pub fn entity(&self, id: DetectorId) -> &Entity {
+        static UNKNOWN: Entity = Entity::of("");
+        self.entities.get(usize::from(id.0)).unwrap_or(&UNKNOWN)
+    }
+
+    /// The built-in detector of a hit.
+    pub fn detector(&self, id: DetectorId) -> Option<&'static Detector> {
+        table::DETECTORS.get(usize::from(id.0))
+    }
+
+    /// The regulations that a hit falls under.
+    pub fn tags(&self, id: DetectorId) -> Tags {
+        match self.detector(id) {
+            Some(row) => row.tag_set(),
+            None => self.custom(id).map(|custom| custom.tags).unwrap_or_default(),
+        }
+    }
+
+    /// What may be shown of a value; of one that is too short for its kind nothing is.
+    pub fn mask(&self, id: DetectorId, value: &[u8]) -> String {
+        self.detector(id).map_or_else(|| mask::nothing(value), |row| (row.mask)(value))
+    }
+
+    /// Hands on the bytes that are the same however a value is written.
+    pub fn plain(&self, id: DetectorId, value: &[u8], out: &mut dyn FnMut(u8)) {
+        match self.detector(id) {
+            Some(row) => (row.plain)(value, out),
+            None => mask::each(value, |_| true, &mut |byte| out(byte.to_ascii_lowercase())),
+        }
+    }
+
+    fn custom(&self, id: DetectorId) -> Option<&Arc<Custom>> {
+        usize::from(id.0).checked_sub(table::COUNT).and_then(|at| self.customs.get(at))
     }
 
     /// Appends the hits in `text` in order of their start, no two of them sharing a byte. Returns
-    /// how many candidates were left out because there were more than [`HITS_PER_SAMPLE_MAX`].
+    /// how many candidates were left out because there were more than [`HITS_PER_SAMPLE_MAX`](crate::limits::HITS_PER_SAMPLE_MAX).
     pub fn find(&self, text: &[u8], hits: &mut Vec<Hit>) -> usize {
+        self.find_in(text, TableOf { table: &self.table(text), goes_on: false }, hits)
+    }
+
+    /// The table that a text begins with, for what goes on from it.
+    pub fn table(&self, text: &[u8]) -> Table {
+        Table::read(text, &self.lexicon)
+    }
+
+    /// As [`Engine::find`], in a text that is part of a table.
+    pub fn find_in(&self, text: &[u8], table: TableOf<'_>, hits: &mut Vec<Hit>) -> usize {
+        self.pass(text, table, hits, None)
+    }
+
+    fn pass(
+        &self,
+        text: &[u8],
+        table: TableOf<'_>,
+        hits: &mut Vec<Hit>,
+        seen: Option<&mut Vec<Explained>>,
+    ) -> usize {
         let first = hits.len();
-        let mut cut = 0;
-        let mut run = Run::default();
-        let mut at = 0;
-        while let Some(anchor) = self.next_anchor(text, at) {
-            let detectors = match text::byte(text, anchor) {
-                b'@' => &self.at,
-                b'+' => &self.plus,
-                _ => &self.digit,
-            };
-            run.clear();
-            at = anchor + 1;
-            if text::byte(text, anchor).is_ascii_digit() {
-                run.read(text, anchor);
-                at = run.groups().first().map_or(at, |group| group.end);
-            }
-            for hit in detectors.iter().filter_map(|row| (row.find)(text, anchor, &run)) {
-                if hits.len() - first < HITS_PER_SAMPLE_MAX {
-                    hits.push(hit);
-                } else {
-                    cut += 1;
-                }
-            }
-        }
-        settle(hits, first);
+        let cut = Pass::new(self, text, table, hits, seen).run();
+        settle::settle(hits, first);
         cut
     }
-
-    fn next_anchor(&self, text: &[u8], from: usize) -> Option<usize> {
-        let rest = text.get(from..)?;
-        rest.iter().position(|b| self.is_anchor[usize::from(*b)]).map(|offset| from + offset)
-    }
-}
-
-/// Orders the hits from `first` on, and of those that share bytes keeps the best.
-fn settle(hits: &mut Vec<Hit>, first: usize) {
-    let Some(found) = hits.get_mut(first..) else { return };
-    found.sort_by_key(|hit| hit.start);
-    let mut kept = first;
-    for index in first..hits.len() {
-        let Some(&hit) = hits.get(index) else { break };
-        let mut wins = true;
-        let mut back = kept;
-        while let Some(last) =
-            back.checked_sub(1).filter(|at| *at >= first).and_then(|at| hits.get(at))
-        {
-            if last.end <= hit.start {
-                break;
-            }
-            wins &= hit.rank() > last.rank();
-            back -= 1;
-        }
-        if wins {
-            if let Some(slot) = hits.get_mut(back) {
-                *slot = hit;
-            }
-            kept = back + 1;
-        }
-    }
-    hits.truncate(kept);
 }

@@ -35,6 +35,14 @@ pub(super) fn separator(text: &[u8], at: usize) -> Option<(u8, usize)> {
     }
 }
 
+/// The separator that ends at `end`, as [`separator`] gives it.
+pub(super) fn separator_before(text: &[u8], end: usize) -> Option<(u8, usize)> {
+    (1..=3).find_map(|width| {
+        let at = end.checked_sub(width)?;
+        separator(text, at).filter(|(_, found)| *found == width)
+    })
+}
+
 const NO_BREAK_SPACE: u8 = 0xA0;
 
 /// Whether a separator stands between words; a dash or a dot joins what is left and right of it.
@@ -44,7 +52,7 @@ pub(super) fn is_spacing(code: u8) -> bool {
 
 /// Digits without anything between them.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Group {
+pub struct Group {
     pub start: usize,
     pub end: usize,
     /// Code of the separator before it, 0 for the first.
@@ -60,7 +68,7 @@ impl Group {
 /// Groups of digits that follow each other with one separator between them, from the first digit
 /// of a group on.
 #[derive(Default)]
-pub(super) struct Run {
+pub struct Run {
     groups: [Group; RUN_DIGITS_MAX],
     count: usize,
     digits: usize,

@@ -1,11 +1,11 @@
 //! The words that speak for and against each entity: English, German, French, Spanish, Italian,
-//! Portuguese and Dutch. Data only; [`super::context`] says how they are matched.
+//! Portuguese and Dutch. Data only; [`super::probe`] says how they are matched.
 
-use super::context::Words;
+use super::detector::Words;
 
 /// Keys under which machines store numbers that are nobody's: times, hashes, versions.
 #[rustfmt::skip]
-const MACHINE_VALUES: &[&str] = &[
+pub(super) const MACHINE_VALUES: &[&str] = &[
     "at", "build", "checksum", "created", "date", "datetime", "digest", "duration", "elapsed",
     "epoch", "etag", "guid", "hash", "iccid", "imei", "imsi", "lat", "latitude", "lng", "lon",
     "longitude", "md5", "meid", "micros", "millis", "modified", "ms", "nanos", "nonce", "ns",
@@ -15,12 +15,17 @@ const MACHINE_VALUES: &[&str] = &[
 
 /// Keys under which machines store numbers that name a thing.
 #[rustfmt::skip]
-const MACHINE_NAMES: &[&str] = &[
+pub(super) const MACHINE_NAMES: &[&str] = &[
     "barcode", "bytes", "count", "ean", "gtin", "id", "ids", "index", "invoice", "isbn", "item",
     "length", "order", "parcel", "pid", "product", "ref", "reference", "req", "request", "serial",
     "session", "shipment", "sid", "size", "sku", "tid", "token", "tracking", "transaction", "txn",
     "upc",
 ];
+
+/// The words of an identifier that looks like what machines store.
+pub(super) const fn of(key: &'static [&'static str], near: &'static [&'static str]) -> Words {
+    Words { key, near, hostile: MACHINE_VALUES, doubtful: MACHINE_NAMES }
+}
 
 #[rustfmt::skip]
 pub(super) const CREDIT_CARD: Words = Words {

@@ -22,6 +22,7 @@ pub use jiff::civil::Date;
 pub use problem::{Level, Problem};
 pub use protect::{Protect, Protection};
 pub use scope::{Destination, Network, Processes};
+pub(crate) use words::suggest;
 
 use crate::limits::{OPAQUE_FLOW_BYTES_PER_S, OPAQUE_HOST_BYTES_PER_S, POLICY_BYTES_MAX};
 use crate::model::{Confidence, Endpoint, Entity, Finding, Process, Severity, Transport};
@@ -162,12 +163,12 @@ impl Entities {
     pub fn contains(&self, finding: &Finding) -> bool {
         self.0
             .iter()
-            .any(|&(entity, floor)| entity == finding.entity && finding.confidence >= floor)
+            .any(|(entity, floor)| *entity == finding.entity && finding.confidence >= *floor)
     }
 
     /// Each with the least confidence that counts.
-    pub fn iter(&self) -> impl Iterator<Item = (Entity, Confidence)> {
-        self.0.iter().copied()
+    pub fn iter(&self) -> impl Iterator<Item = (&Entity, Confidence)> {
+        self.0.iter().map(|(entity, floor)| (entity, *floor))
     }
 }
 
@@ -214,7 +215,7 @@ impl Policy {
     /// Every entity that a rule asks for, in order.
     pub fn entities(&self) -> Vec<Entity> {
         let asked = self.rules.iter().flat_map(|rule| rule.entities.iter());
-        asked.map(|(entity, _)| entity).collect::<BTreeSet<_>>().into_iter().collect()
+        asked.map(|(entity, _)| entity.clone()).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Why `process` must not be killed, whatever the rules say; `None` where it may be. `own_pid`

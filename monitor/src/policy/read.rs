@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::Problems;
-use super::words::{quoted, suggest};
+use super::words::{listed, quoted, suggest};
 use crate::limits::POLICY_LIST_MAX;
 
 /// A value of the tree with its place.
@@ -203,7 +203,7 @@ pub(super) fn word<T: Copy>(
     let known: Vec<&str> = words.iter().map(|&(word, _)| word).collect();
     let Some(value) = node.get_ref().as_str() else {
         let wrong = format!("{what} is {}, not a string", kind(node.get_ref()));
-        problems.error(node.span(), wrong, format!("{plural}: {}", known.join(", ")));
+        problems.error(node.span(), wrong, listed(&known, plural));
         return None;
     };
     let meaning = words.iter().find(|&&(word, _)| word == value).map(|&(_, meaning)| meaning);

@@ -7,11 +7,18 @@ const PART_BYTES_MIN: usize = 3;
 
 /// What to write instead of `word`: the nearest of `known` if one is near, then all of them as
 /// `plural`.
-pub(super) fn suggest(word: &str, known: &[&str], plural: &str) -> String {
-    let all = known.join(", ");
+pub(crate) fn suggest(word: &str, known: &[&str], plural: &str) -> String {
     match nearest(word, known) {
-        Some(near) => format!("did you mean \"{near}\"? {plural}: {all}"),
-        None => format!("{plural}: {all}"),
+        Some(near) => format!("did you mean \"{near}\"? {}", listed(known, plural)),
+        None => listed(known, plural),
+    }
+}
+
+/// All words there are, or the command that lists them where they are too many for a line.
+pub(super) fn listed(known: &[&str], plural: &str) -> String {
+    match plural {
+        "entities" => "`egress-monitor entities` lists them".to_owned(),
+        _ => format!("{plural}: {}", known.join(", ")),
     }
 }
 

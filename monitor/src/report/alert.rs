@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use crate::act::Outcome;
-use crate::detect::redact;
 use crate::limits::CMDLINE_BYTES_MAX;
 use crate::model::{Endpoint, Finding, Process, SampleHead, Severity, Tap, Transport};
 use crate::policy::{Action, Rule};
+use crate::redact::partly;
 
 /// What a rule came to for one message, and what was done.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -87,11 +87,11 @@ impl From<&Process> for AlertProcess {
             pid: process.key.pid,
             start_ns: process.key.start_ns,
             parent_pid: process.parent_pid,
-            exe: redact(&process.exe),
+            exe: partly(&process.exe),
             cmdline: shown(&process.cmdline),
             uid: process.uid,
-            cgroup: redact(&process.cgroup),
-            unit: process.unit.as_deref().map(redact),
+            cgroup: partly(&process.cgroup),
+            unit: process.unit.as_deref().map(partly),
         }
     }
 }
@@ -106,7 +106,7 @@ impl From<Endpoint> for AlertEndpoint {
 /// be the beginning of a value that it cut there is left out, because no detector recognises it.
 fn shown(cmdline: &str) -> String {
     let is_cut = cmdline.len() + 1 >= CMDLINE_BYTES_MAX;
-    let mut text = redact(if is_cut { whole_words(cmdline) } else { cmdline });
+    let mut text = partly(if is_cut { whole_words(cmdline) } else { cmdline });
     if text.len() > CMDLINE_BYTES_MAX {
         let end = (0..=CMDLINE_BYTES_MAX).rev().find(|&at| text.is_char_boundary(at));
         text.truncate(end.unwrap_or(0));

@@ -1,7 +1,5 @@
 //! Payloads that hold a value of personal data, written, escaped, framed and cut as senders do it.
 
-pub mod encoded;
-
 use std::ops::Range;
 
 use monitor_ebpf::TAIL_BYTES;
@@ -260,7 +258,7 @@ fn phone() -> impl Strategy<Value = String> {
 }
 
 /// The word that goes before a value, and the value.
-fn named() -> impl Strategy<Value = (&'static str, String)> {
+pub fn named() -> impl Strategy<Value = (&'static str, String)> {
     let of = |name: &'static str| move |value| (name, value);
     prop_oneof![
         card().prop_map(of("card")),

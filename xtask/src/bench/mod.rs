@@ -14,14 +14,16 @@ use clap::ValueEnum;
 mod alert;
 mod carried;
 mod daemon;
+#[cfg(feature = "engine")]
+mod detect;
 mod footprint;
 mod kill;
-mod machine;
+pub mod machine;
 mod made_up;
 mod nginx;
 mod numbers;
 mod sends;
-mod table;
+pub mod table;
 mod turns;
 
 pub use kill::leak;
@@ -30,7 +32,11 @@ use table::{Row, Table};
 
 /// Arguments of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct BenchArgs {
+    /// Something other than the monitor
+    #[command(subcommand)]
+    other: Option<Other>,
     /// Fewer and shorter rounds: under a minute instead of under four
     #[arg(long)]
     quick: bool,
@@ -43,6 +49,18 @@ pub struct BenchArgs {
     /// Measure these only
     #[arg(long, value_name = "NAME", num_args = 1..)]
     only: Vec<Group>,
+}
+
+/// What is measured without the monitor.
+#[derive(Debug, clap::Subcommand)]
+enum Other {
+    /// The detectors, beside others
+    #[cfg(feature = "engine")]
+    Detect(detect::DetectArgs),
+    /// The detectors, beside others
+    #[cfg(not(feature = "engine"))]
+    #[command(disable_help_flag = true)]
+    Detect(crate::with_engine::Rest),
 }
 
 /// Measurements that are made together.
@@ -123,10 +141,19 @@ impl Group {
 
 /// Runs `cargo xtask bench` on the workspace in `root`.
 pub fn run(args: &BenchArgs, root: &Path) -> Result<ExitCode> {
+    match &args.other {
+        None => {}
+        #[cfg(feature = "engine")]
+        Some(Other::Detect(args)) => return detect::run(args, root),
+        #[cfg(not(feature = "engine"))]
+        Some(Other::Detect(rest)) => {
+            return crate::with_engine::again(root, &["bench", "detect"], rest);
+        }
+    }
     ensure!(nix::unistd::geteuid().is_root(), "the monitor needs root; run this as root");
     let readme = root.join("README.md");
     if args.readme {
-        table::check_markers(&readme)?;
+        table::check_markers(&readme, "bench")?;
     }
     let bench = Bench { binary: build(root)?, folder: Folder::make()?, quick: args.quick };
     let mut machine = Machine::read()?;
@@ -142,7 +169,7 @@ pub fn run(args: &BenchArgs, root: &Path) -> Result<ExitCode> {
         }));
     }
     machine.look_again()?;
-    let table = Table { machine, rows };
+    let table = Table { command: "cargo xtask bench", machine, rows };
     print!("{table}");
     if let Some(path) = &args.json {
         let json = serde_json::to_vec_pretty(&table)?;
@@ -152,7 +179,7 @@ pub fn run(args: &BenchArgs, root: &Path) -> Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     if args.readme {
-        table.write_into(&readme)?;
+        table.write_into(&readme, "bench")?;
     }
     Ok(ExitCode::SUCCESS)
 }

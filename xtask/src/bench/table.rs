@@ -9,9 +9,6 @@ use serde::Serialize;
 
 use super::machine::Machine;
 
-const BEGIN: &str = "<!-- bench -->";
-const END: &str = "<!-- /bench -->";
-
 /// What a figure counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -30,8 +27,17 @@ pub enum Unit {
     Mebibytes,
     /// Bytes
     Bytes,
-    /// Of one processor's time
+    /// Of a hundred: of one processor's time, of cases.
     Percent,
+    /// Per 10⁶ bytes
+    #[cfg_attr(not(feature = "engine"), expect(dead_code, reason = "only the engine's figures"))]
+    PerMb,
+    /// 10⁶ bytes a second
+    #[cfg_attr(not(feature = "engine"), expect(dead_code, reason = "only the engine's figures"))]
+    MbPerSecond,
+    /// So many times another's
+    #[cfg_attr(not(feature = "engine"), expect(dead_code, reason = "only the engine's figures"))]
+    Times,
 }
 
 impl Unit {
@@ -46,6 +52,10 @@ impl Unit {
             Unit::Mebibytes => format!("{figure:.1} MiB"),
             Unit::Bytes => format!("{} bytes", grouped(figure)),
             Unit::Percent => format!("{figure:.2} %"),
+            Unit::PerMb => format!("{figure:.2}/MB"),
+            Unit::MbPerSecond if figure < 10.0 => format!("{figure:.2} MB/s"),
+            Unit::MbPerSecond => format!("{} MB/s", grouped(figure)),
+            Unit::Times => format!("{figure:.1} ×"),
         }
     }
 }
@@ -108,6 +118,13 @@ impl Row {
         row.note(format!("not measured: {why}"))
     }
 
+    /// The same figure under another name.
+    #[cfg_attr(not(feature = "engine"), expect(dead_code, reason = "only the engine's figures"))]
+    pub fn named(mut self, measurement: &str) -> Row {
+        self.measurement = measurement.to_owned();
+        self
+    }
+
     /// The least and the greatest of the rounds.
     pub fn spread(mut self, (least, greatest): (f64, f64)) -> Row {
         (self.least, self.greatest) = (Some(least), Some(greatest));
@@ -160,6 +177,8 @@ impl fmt::Display for Row {
 /// All measurements, and the machine that they were made on.
 #[derive(Debug, Serialize)]
 pub struct Table {
+    /// By what.
+    pub command: &'static str,
     /// Where.
     pub machine: Machine,
     /// What.
@@ -172,18 +191,18 @@ impl Table {
         self.rows.iter().all(|row| row.figure.is_some())
     }
 
-    /// Puts the table between the markers of a file.
-    pub fn write_into(&self, path: &Path) -> Result<()> {
+    /// Puts the table between the markers of a file, `<!-- NAME -->` and `<!-- /NAME -->`.
+    pub fn write_into(&self, path: &Path, name: &str) -> Result<()> {
         let text = read(path)?;
-        let replaced = replace(&text, &self.to_string());
-        let new = replaced.with_context(|| no_markers(path))?;
+        let replaced = replace(&text, name, &self.to_string());
+        let new = replaced.with_context(|| no_markers(path, name))?;
         fs::write(path, new).with_context(|| format!("{} cannot be written", path.display()))
     }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Measured by `cargo xtask bench` on {}.\n", self.machine)?;
+        writeln!(f, "Measured by `{}` on {}.\n", self.command, self.machine)?;
         writeln!(f, "| measurement | figure (range of the rounds) | aim | met |")?;
         writeln!(f, "| --- | --- | --- | --- |")?;
         self.rows.iter().try_for_each(|row| writeln!(f, "{row}"))
@@ -191,25 +210,26 @@ impl fmt::Display for Table {
 }
 
 /// Finds out before the measurements whether [`Table::write_into`] has a place to write to.
-pub fn check_markers(path: &Path) -> Result<()> {
-    if replace(&read(path)?, "").is_none() {
-        bail!(no_markers(path));
+pub fn check_markers(path: &Path, name: &str) -> Result<()> {
+    if replace(&read(path)?, name, "").is_none() {
+        bail!(no_markers(path, name));
     }
     Ok(())
 }
 
-fn no_markers(path: &Path) -> String {
-    format!("{} has no {BEGIN} with {END} behind it; add them", path.display())
+fn no_markers(path: &Path, name: &str) -> String {
+    format!("{} has no <!-- {name} --> with <!-- /{name} --> behind it; add them", path.display())
 }
 
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
 }
 
-fn replace(text: &str, table: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{table}{END}{after}"))
+fn replace(text: &str, name: &str, table: &str) -> Option<String> {
+    let (begin, end) = (format!("<!-- {name} -->"), format!("<!-- /{name} -->"));
+    let (before, rest) = text.split_once(&begin)?;
+    let (_, after) = rest.split_once(&end)?;
+    Some(format!("{before}{begin}\n{table}{end}{after}"))
 }
 
 #[cfg(test)]
@@ -238,8 +258,8 @@ mod tests {
     #[test]
     fn only_what_is_between_the_markers_is_replaced() {
         let old = "a\n<!-- bench -->\nold\n<!-- /bench -->\nz\n";
-        let new = replace(old, "| new |\n").unwrap();
+        let new = replace(old, "bench", "| new |\n").unwrap();
         assert_eq!(new, "a\n<!-- bench -->\n| new |\n<!-- /bench -->\nz\n");
-        assert_eq!(replace("<!-- /bench --><!-- bench -->", "x"), None);
+        assert_eq!(replace("<!-- /bench --><!-- bench -->", "bench", "x"), None);
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::Parser;
+use crate::detect::detectors;
 use crate::limits::{
     EXCEPTIONS_PER_RULE_MAX, POLICY_NAME_CHARS_MAX, POLICY_TEXT_CHARS_MAX, RULE_ID_CHARS_MAX,
     THRESHOLD_VALUES_MAX, THRESHOLD_WITHIN_S_MAX,
@@ -132,13 +133,14 @@ impl Parser<'_> {
     /// of those that state none.
     fn entities(&mut self, node: &Node<'_>, floor: Confidence) -> Option<Entities> {
         if node.get_ref().as_str() == Some("*") {
-            return Some(Entities(Entity::ALL.map(|entity| (entity, floor)).to_vec()));
+            let usual = detectors().iter().filter(|row| !row.only_by_name);
+            return Some(Entities(usual.map(|row| (Entity::of(row.entity), floor)).collect()));
         }
         let example = "[\"CREDIT_CARD\"], or \"*\" for all";
         let mut entities: Vec<(Entity, Confidence)> = Vec::new();
         for entry in read::list(node, "entities", example, self.problems) {
             let Some((entity, confidence)) = self.entity(entry) else { continue };
-            if entities.iter().any(|&(known, _)| known == entity) {
+            if entities.iter().any(|(known, _)| *known == entity) {
                 let wrong = format!("entity \"{entity}\" stands twice in the list");
                 self.problems.error(entry.span(), wrong, "leave one of them out");
             }
@@ -162,9 +164,10 @@ impl Parser<'_> {
             self.problems.error(name.span(), "\"*\" stands in a list", instead);
             return None;
         }
-        let known = Entity::ALL.map(|entity| (entity.name(), entity));
+        let known: Vec<(&str, &'static str)> =
+            detectors().iter().map(|row| (row.entity, row.entity)).collect();
         let entity = read::word(name, "entity", "entities", &known, self.problems)?;
-        Some((entity, confidence))
+        Some((Entity::of(entity), confidence))
     }
 
     fn threshold(&mut self, node: &Node<'_>) -> Option<Threshold> {

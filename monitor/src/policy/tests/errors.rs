@@ -251,13 +251,13 @@ transport = ["TCP", "tls", "http"]"#,
         ],
     );
     check_entities(
-        r#"["CREDITCARD", "EMAIL", "US_SSM", "PASSPORT", "Iban-Code"]"#,
+        r#"["CREDITCARD", "EMAIL", "US_SSM", "TELEGRAM", "Iban-Code"]"#,
         &[
-            r#"4:13: unknown entity "CREDITCARD"; did you mean "CREDIT_CARD"? entities: CREDIT_CARD, EMAIL_ADDRESS, IBAN_CODE, PHONE_NUMBER, US_SSN"#,
-            r#"4:27: unknown entity "EMAIL"; did you mean "EMAIL_ADDRESS"? entities: CREDIT_CARD, EMAIL_ADDRESS, IBAN_CODE, PHONE_NUMBER, US_SSN"#,
-            r#"4:36: unknown entity "US_SSM"; did you mean "US_SSN"? entities: CREDIT_CARD, EMAIL_ADDRESS, IBAN_CODE, PHONE_NUMBER, US_SSN"#,
-            r#"4:46: unknown entity "PASSPORT"; entities: CREDIT_CARD, EMAIL_ADDRESS, IBAN_CODE, PHONE_NUMBER, US_SSN"#,
-            r#"4:58: unknown entity "Iban-Code"; did you mean "IBAN_CODE"? entities: CREDIT_CARD, EMAIL_ADDRESS, IBAN_CODE, PHONE_NUMBER, US_SSN"#,
+            r#"4:13: unknown entity "CREDITCARD"; did you mean "CREDIT_CARD"? `egress-monitor entities` lists them"#,
+            r#"4:27: unknown entity "EMAIL"; did you mean "EMAIL_ADDRESS"? `egress-monitor entities` lists them"#,
+            r#"4:36: unknown entity "US_SSM"; did you mean "US_SSN"? `egress-monitor entities` lists them"#,
+            r#"4:46: unknown entity "TELEGRAM"; `egress-monitor entities` lists them"#,
+            r#"4:58: unknown entity "Iban-Code"; did you mean "IBAN_CODE"? `egress-monitor entities` lists them"#,
         ],
     );
 }
@@ -294,8 +294,8 @@ fn entities_are_a_list_or_a_star() {
         r#"["CREDIT_CARD", { name = "CREDIT_CARD" }, 3, { name = 4, confidence = "hgh" }]"#,
         &[
             r#"4:28: entity "CREDIT_CARD" stands twice in the list; leave one of them out"#,
-            "4:54: entity is a whole number, not a string; entities: CREDIT_CARD, EMAIL_ADDRESS, IBAN_CODE, PHONE_NUMBER, US_SSN",
-            "4:66: entity is a whole number, not a string; entities: CREDIT_CARD, EMAIL_ADDRESS, IBAN_CODE, PHONE_NUMBER, US_SSN",
+            "4:54: entity is a whole number, not a string; `egress-monitor entities` lists them",
+            "4:66: entity is a whole number, not a string; `egress-monitor entities` lists them",
             r#"4:82: unknown confidence "hgh"; did you mean "high"? confidences: low, medium, high"#,
         ],
     );

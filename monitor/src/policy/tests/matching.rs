@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Date, TODAY, parsed, with_rule};
-use crate::model::{Confidence, Endpoint, Entity, Finding, Process, ProcessKey, Transport};
+use crate::model::{Confidence, Endpoint, Entity, Finding, Process, ProcessKey, Tags, Transport};
 use crate::policy::{Policy, Protection, Settings};
 
 fn process() -> Process {
@@ -27,11 +27,14 @@ fn finding(entity: Entity, confidence: Confidence) -> Finding {
     Finding {
         entity,
         confidence,
+        tags: Tags::default(),
         count: 1,
         masked: "***".to_owned(),
         fingerprint: "00000000000000ff".to_owned(),
         place: "text".to_owned(),
         test_data: false,
+        partial: false,
+        reasons: Vec::new(),
     }
 }
 
@@ -215,28 +218,31 @@ fn entities_count_from_their_confidence() {
         "#,
     );
     for (entity, confidence, expected) in [
-        (Entity::CreditCard, Confidence::High, [true, true, true]),
-        (Entity::CreditCard, Confidence::Medium, [false, true, true]),
-        (Entity::CreditCard, Confidence::Low, [false, false, true]),
-        (Entity::EmailAddress, Confidence::Low, [true, false, true]),
-        (Entity::UsSsn, Confidence::High, [false, true, true]),
+        (Entity::CREDIT_CARD, Confidence::High, [true, true, true]),
+        (Entity::CREDIT_CARD, Confidence::Medium, [false, true, true]),
+        (Entity::CREDIT_CARD, Confidence::Low, [false, false, true]),
+        (Entity::EMAIL_ADDRESS, Confidence::Low, [true, false, true]),
+        (Entity::US_SSN, Confidence::High, [false, true, true]),
     ] {
-        let asked: Vec<bool> =
-            policy.rules.iter().map(|rule| rule.asks_for(&finding(entity, confidence))).collect();
+        let asked: Vec<bool> = policy
+            .rules
+            .iter()
+            .map(|rule| rule.asks_for(&finding(entity.clone(), confidence)))
+            .collect();
         assert_eq!(asked, expected, "{entity} {confidence:?}");
     }
 }
 
 #[test]
 fn test_data_counts_unless_the_rule_ignores_it() {
-    let card = Finding { test_data: true, ..finding(Entity::CreditCard, Confidence::High) };
+    let card = Finding { test_data: true, ..finding(Entity::CREDIT_CARD, Confidence::High) };
     for (text, expected) in
         [("", true), (r#"test_data = "count""#, true), (r#"test_data = "ignore""#, false)]
     {
         assert_eq!(parsed(&with_rule(text)).rules[0].asks_for(&card), expected, "{text}");
     }
     let ignoring = parsed(&with_rule(r#"test_data = "ignore""#));
-    assert!(ignoring.rules[0].asks_for(&finding(Entity::CreditCard, Confidence::High)));
+    assert!(ignoring.rules[0].asks_for(&finding(Entity::CREDIT_CARD, Confidence::High)));
 }
 
 #[test]
@@ -274,9 +280,9 @@ fn exceptions_cover_the_entities_they_name_at_any_confidence() {
     let text = "[[rule.exception]]\nowner = \"o\"\nreason = \"r\"\nexpires = 2027-01-31\nentities = [\"US_SSN\"]";
     let policy = parsed(&with_rule(text));
     let exception = &policy.rules[0].exceptions[0];
-    assert!(exception.covers(&finding(Entity::UsSsn, Confidence::Low)));
-    assert!(exception.covers(&finding(Entity::UsSsn, Confidence::High)));
-    assert!(!exception.covers(&finding(Entity::CreditCard, Confidence::High)));
+    assert!(exception.covers(&finding(Entity::US_SSN, Confidence::Low)));
+    assert!(exception.covers(&finding(Entity::US_SSN, Confidence::High)));
+    assert!(!exception.covers(&finding(Entity::CREDIT_CARD, Confidence::High)));
 }
 
 #[test]

@@ -1,0 +1,194 @@
+//! The detectors as a scan uses them: chosen by entity and tag, and asked for what may be shown.
+//! The only place in `scan` that knows the engine's interface. It reads no files.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::command::names::entities_of;
+use crate::decode::{LeftOut, Text, views};
+use crate::detect::{Detector, DetectorId, Engine, Hit, KEY_BYTES, Key};
+use crate::limits::{WINDOW_HELD_BYTES, WINDOW_STEP_BYTES};
+use crate::model::{Confidence, Tag};
+
+/// The detectors that are on, and the key of the fingerprints.
+pub struct Finder {
+    engine: Engine,
+    key: Key,
+    /// Names, to be shared by findings.
+    names: Vec<Arc<str>>,
+    show_values: bool,
+}
+
+/// A hit in a text, with nothing of its value but what may be shown.
+pub struct Candidate {
+    /// Where its encoded form begins in the text.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+    /// The entity's name.
+    pub entity: Arc<str>,
+    /// How sure.
+    pub confidence: Confidence,
+    /// Regulations.
+    pub tags: Vec<&'static str>,
+    /// What may be shown.
+    pub masked: String,
+    /// Keyed fingerprint.
+    pub fingerprint: String,
+    /// Why it is one.
+    pub reasons: Vec<&'static str>,
+    /// What was undone.
+    pub encoding: String,
+    /// Whether it touches an end of the text, and may go on beyond.
+    pub partial: bool,
+    /// Whether it is a published test value.
+    pub test_data: bool,
+    /// The value, where it may be shown.
+    pub value: Option<String>,
+}
+
+/// What a search uses again in the next.
+#[derive(Default)]
+pub struct Scratch {
+    hits: Vec<Hit>,
+    /// What was found.
+    pub candidates: Vec<Candidate>,
+}
+
+/// What a search left out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Left {
+    /// Hits beyond their bound.
+    pub hits: u64,
+    /// What was not decoded.
+    pub undecoded: LeftOut,
+}
+
+impl Left {
+    /// Adds what another left out.
+    pub fn add(&mut self, other: Left) {
+        self.hits = self.hits.saturating_add(other.hits);
+        self.undecoded.add(other.undecoded);
+    }
+}
+
+impl Finder {
+    /// With these entities on.
+    pub fn new(rows: &[&'static Detector], key: [u8; KEY_BYTES], show_values: bool) -> Finder {
+        Finder {
+            engine: Engine::new(&entities_of(rows)),
+            key: Key::from_bytes(key),
+            names: rows.iter().map(|row| row.entity.into()).collect(),
+            show_values,
+        }
+    }
+
+    /// Appends what is found in a text, in every reading of it, in no order. The same value in two
+    /// readings at one place is one. `led` is the text with the byte before it, where the beginning
+    /// of the text cuts nothing.
+    pub fn find(&self, text: &Text<'_>, led: Option<&[u8]>, scratch: &mut Scratch) -> Left {
+        let Scratch { hits, candidates: found } = scratch;
+        let views = views(text);
+        let (first, mut cut) = (found.len(), 0);
+        for view in views.iter() {
+            // Only readings before this one have the same value: within one, hits share no byte.
+            let before = found.len();
+            let is_plain = before == first && view.encoding == "plain";
+            cut += match led.filter(|_| is_plain) {
+                Some(led) => {
+                    let cut = self.hits(led, hits);
+                    hits.retain_mut(|hit| {
+                        hit.end = hit.end.saturating_sub(1);
+                        hit.start.checked_sub(1).map(|start| hit.start = start).is_some()
+                    });
+                    cut
+                }
+                None => self.hits(&view.bytes, hits),
+            };
+            for hit in hits.iter() {
+                let range = hit.start..hit.end;
+                if !is_plain && view.is_at_edge(&range) {
+                    continue;
+                }
+                let mut hit = *hit;
+                if !is_plain {
+                    (hit.confidence, hit.partial) = view.judge(&range, hit.confidence, hit.partial);
+                }
+                let span = view.span(range.clone());
+                let Some(value) = view.bytes.get(range) else { continue };
+                let fingerprint = self.key.fingerprint(&self.engine, hit.detector, value);
+                let mut known = found.get_mut(first..before).unwrap_or_default().iter_mut();
+                let known = known.find(|known| {
+                    known.start < span.end
+                        && span.start < known.end
+                        && known.fingerprint == fingerprint
+                });
+                match known {
+                    Some(known) => known.confidence = known.confidence.max(hit.confidence),
+                    None => {
+                        found.push(self.candidate(&hit, span, value, fingerprint, &view.encoding));
+                    }
+                }
+            }
+        }
+        Left { hits: cut, undecoded: views.left_out }
+    }
+
+    /// The hits in a reading, step by step, so that their bound is one of each step. What is said of
+    /// a value depends on no more than [`WINDOW_HELD_BYTES`] on either side.
+    fn hits(&self, bytes: &[u8], hits: &mut Vec<Hit>) -> u64 {
+        let (mut cut, mut from) = (0, 0);
+        hits.clear();
+        while from < bytes.len() {
+            let until = from.saturating_add(WINDOW_STEP_BYTES).min(bytes.len());
+            let begin = from.saturating_sub(WINDOW_HELD_BYTES);
+            let end = until.saturating_add(WINDOW_HELD_BYTES).min(bytes.len());
+            let before = hits.len();
+            let window = bytes.get(begin..end).unwrap_or_default();
+            cut += self.engine.find(window, hits) as u64;
+            let mut at = before;
+            hits.retain_mut(|hit| {
+                let is_new = at > 0;
+                at = at.saturating_sub(1);
+                if is_new {
+                    return true;
+                }
+                hit.start = hit.start.saturating_add(begin);
+                hit.end = hit.end.saturating_add(begin);
+                (from..until).contains(&hit.start)
+            });
+            from = until;
+        }
+        cut
+    }
+
+    fn candidate(
+        &self,
+        hit: &Hit,
+        span: Range<usize>,
+        value: &[u8],
+        fingerprint: String,
+        encoding: &str,
+    ) -> Candidate {
+        Candidate {
+            start: span.start,
+            end: span.end,
+            entity: self.name(hit.detector),
+            confidence: hit.confidence,
+            tags: self.engine.tags(hit.detector).iter().map(Tag::name).collect(),
+            masked: self.engine.mask(hit.detector, value),
+            fingerprint,
+            reasons: hit.reasons.iter().collect(),
+            encoding: encoding.into(),
+            partial: hit.partial,
+            test_data: hit.test_data,
+            value: self.show_values.then(|| String::from_utf8_lossy(value).into_owned()),
+        }
+    }
+
+    fn name(&self, id: DetectorId) -> Arc<str> {
+        let name = self.engine.entity(id).name();
+        let known = self.names.iter().find(|known| known.as_ref() == name);
+        known.map_or_else(|| name.into(), Arc::clone)
+    }
+}

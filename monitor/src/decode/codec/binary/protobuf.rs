@@ -1,0 +1,138 @@
+//! Protobuf's wire format (protobuf.dev/programming-guides/encoding) without a schema, alone or in
+//! the frames of gRPC (PROTOCOL-HTTP2.md, Length-Prefixed-Message). Fields have numbers, no names:
+//! the path `f3.2` is what a policy can learn.
+
+use super::{Name, Stop, Walk};
+use crate::decode::rendering::Rendering;
+use crate::decode::tree::{Made, Source};
+use crate::decode::view::End;
+use crate::limits::{BINARY_DEPTH_MAX, DECODE_TRY_BYTES};
+
+/// Bytes of text of the least message: noise parses, too, but holds no text.
+const TEXT_BYTES_MIN: usize = 6;
+/// gRPC: a flag, and the length of the message.
+const FRAME_HEAD_BYTES: usize = 5;
+
+pub(in crate::decode::codec) fn decode(source: &Source<'_>, made: &mut Made<'_>) {
+    if !source.is_binary() || !made.work(DECODE_TRY_BYTES.min(source.bytes.len())) {
+        return;
+    }
+    let starts = [source.fresh, 0].into_iter().take(if source.fresh == 0 { 1 } else { 2 });
+    for start in starts {
+        if let Some(walk) = walk(source.bytes, start, source.end != End::Whole) {
+            let mut rendering = Rendering::new(source.bytes, start, made);
+            walk.write(&mut rendering);
+            return rendering.add(walk.at, source, made);
+        }
+    }
+}
+
+/// Walks what begins at `start`; `None` where that is no message, or one without text.
+pub(super) fn walk(bytes: &[u8], start: usize, may_be_cut: bool) -> Option<Walk<'_>> {
+    let rest = bytes.get(start..)?;
+    let mut walk = Walk::new(bytes, start);
+    let mut ended = if is_frame(rest) { Ok(()) } else { message(&mut walk, bytes.len()) };
+    while is_frame(rest) && ended.is_ok() && !walk.is_at_end() {
+        ended = frame(&mut walk);
+    }
+    let whole = ended.is_ok() || (ended == Err(Stop::Cut) && may_be_cut);
+    let text = walk.text_bytes;
+    (whole && text >= TEXT_BYTES_MIN && text * 4 >= walk.at - start).then_some(walk)
+}
+
+fn is_frame(bytes: &[u8]) -> bool {
+    let Some([0 | 1, a, b, c, d]) = bytes.first_chunk::<FRAME_HEAD_BYTES>() else { return false };
+    u32::from_be_bytes([*a, *b, *c, *d]) as usize + FRAME_HEAD_BYTES
+        <= bytes.len().saturating_mul(64)
+}
+
+/// The next message of a gRPC stream.
+fn frame(walk: &mut Walk<'_>) -> Result<(), Stop> {
+    if walk.byte()? > 1 {
+        return Err(Stop::Bad);
+    }
+    let length = walk.big(4)?;
+    let end = walk.at.saturating_add(usize::try_from(length).map_err(|_| Stop::Bad)?);
+    message(walk, end)
+}
+
+fn message(walk: &mut Walk<'_>, end: usize) -> Result<(), Stop> {
+    while walk.at < end {
+        walk.count()?;
+        let tag = varint(walk)?;
+        let (number, wire) = (tag >> 3, tag & 7);
+        // Field numbers are 1 to 2^29 - 1.
+        if number == 0 || number >= 1 << 29 {
+            return Err(Stop::Bad);
+        }
+        walk.enter(Name::Number(number))?;
+        let done = field(walk, wire, end);
+        walk.path.pop();
+        done?;
+    }
+    if walk.at > end { Err(Stop::Bad) } else { Ok(()) }
+}
+
+fn field(walk: &mut Walk<'_>, wire: u64, end: usize) -> Result<(), Stop> {
+    let start = walk.at;
+    match wire {
+        0 => {
+            let number = varint(walk)?;
+            walk.number(number, start..walk.at);
+        }
+        1 | 5 => {
+            let bytes = walk.take(if wire == 1 { 8 } else { 4 })?;
+            let little =
+                walk.slice(&bytes).iter().rev().fold(0_u64, |n, b| (n << 8) | u64::from(*b));
+            // A float is a large number as an integer; no value has more than 19 digits.
+            if little < 10_u64.pow(17) {
+                walk.number(little, bytes);
+            }
+        }
+        2 => {
+            let length = varint(walk)?;
+            let inner = walk.at.saturating_add(usize::try_from(length).map_err(|_| Stop::Bad)?);
+            // Beyond the end of all there is it is cut; beyond the message around it, it is wrong.
+            if inner > end && end < walk.bytes.len() {
+                return Err(Stop::Bad);
+            }
+            let whole = inner <= walk.bytes.len();
+            let bytes = walk.take(length)?;
+            read(walk, bytes, inner);
+            if !whole {
+                return Err(Stop::Cut);
+            }
+        }
+        _ => return Err(Stop::Bad),
+    }
+    Ok(())
+}
+
+/// A string where it reads as one, else a message where it is one, else neither.
+fn read(walk: &mut Walk<'_>, bytes: std::ops::Range<usize>, inner: usize) {
+    if walk.is_text(&bytes) {
+        return walk.text(bytes);
+    }
+    let (fields_before, text_before) = (walk.fields.len(), walk.text_bytes);
+    let after = std::mem::replace(&mut walk.at, bytes.start);
+    let done =
+        if walk.path.len() < BINARY_DEPTH_MAX { message(walk, inner) } else { Err(Stop::Bad) };
+    let cut = inner > walk.bytes.len() && done == Err(Stop::Cut);
+    if done.is_err() && !cut {
+        walk.fields.truncate(fields_before);
+        walk.text_bytes = text_before;
+    }
+    walk.at = after;
+}
+
+fn varint(walk: &mut Walk<'_>) -> Result<u64, Stop> {
+    let mut number = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let byte = walk.byte()?;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(number);
+        }
+    }
+    Err(Stop::Bad)
+}

@@ -1,0 +1,318 @@
+//! Written forms of values as patterns, matched around a group of digits.
+//!
+//! In a pattern `9` is a digit, `A` a capital letter, `a` a letter, `X` a capital letter or a
+//! digit, `x` a letter or a digit, `~` one separator (space, hyphen, dot, or their relatives beyond
+//! ASCII; the same one all through a form), and every other character itself. Between apostrophes
+//! all characters stand for themselves. A `?` makes the element before it optional. Each form has
+//! a `9`: its first group of digits is where the engine begins to look.
+//!
+//! It does not check what the digits say.
+
+use super::detector::Form;
+use super::text::{self, Boundary};
+
+/// Characters of a value without separators.
+pub(super) const COMPACT_MAX: usize = 40;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Element {
+    Digit,
+    Upper,
+    Letter,
+    UpperOrDigit,
+    LetterOrDigit,
+    Separator,
+    Exactly(u8),
+}
+
+/// A pattern, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Elements before the first digit, the nearest first.
+    before: Vec<Element>,
+    /// Elements from the first digit on.
+    after: Vec<Element>,
+    /// Least and most digits in the group that it begins with.
+    pub group: (usize, usize),
+    /// Least and most letters directly before that group.
+    pub letters: (usize, usize),
+    /// What the form is worth, in decibans.
+    pub worth_db: i16,
+    /// Whether the context must name it.
+    pub needs_context: bool,
+}
+
+/// What stands behind a group of digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Follows {
+    next: Next,
+    /// Digits behind a separator of one byte, where they are so many and no more.
+    second: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Anything,
+    Exactly(u8),
+    Separator,
+    Letter,
+}
+
+impl Follows {
+    /// Whether a separator with so many digits behind it may be it.
+    pub fn may_be_parted(self, second: usize) -> bool {
+        b" -.+/".iter().any(|next| self.may_be(*next, second))
+    }
+
+    /// Whether the byte `next`, with so many digits behind it, may be it.
+    pub fn may_be(self, next: u8, second: usize) -> bool {
+        let fits = match self.next {
+            Next::Anything => true,
+            Next::Exactly(byte) => byte == next,
+            Next::Separator => matches!(next, b' ' | b'-' | b'.' | b'+' | 0xC2 | 0xE2),
+            Next::Letter => next.is_ascii_alphabetic(),
+        };
+        fits && (!next.is_ascii() || self.second.is_none_or(|digits| digits == second))
+    }
+}
+
+/// A value that fits a shape.
+pub(super) struct Written {
+    pub start: usize,
+    pub end: usize,
+    compact: [u8; COMPACT_MAX],
+    length: usize,
+}
+
+impl Written {
+    /// Letters in upper case and digits, without separators.
+    pub fn compact(&self) -> &[u8] {
+        self.compact.get(..self.length).unwrap_or_default()
+    }
+}
+
+/// A separator is worth so many decibans: of all numbers few are written with it there.
+const SEPARATOR_DB: i16 = 8;
+/// A letter at its place.
+const LETTER_DB: i16 = 4;
+/// No form proves more than this.
+const FORM_DB_MAX: i16 = 35;
+
+/// The shapes of a form: one for each choice of what is optional.
+pub(super) fn shapes(form: &Form) -> Vec<Shape> {
+    let mut variants: Vec<Vec<Element>> = vec![Vec::new()];
+    let mut literal = false;
+    let characters: Vec<u8> = form.pattern.bytes().collect();
+    for (at, byte) in characters.iter().enumerate() {
+        let element = match byte {
+            b'\'' => {
+                literal = !literal;
+                continue;
+            }
+            b'?' if !literal => continue,
+            _ if literal => Element::Exactly(*byte),
+            b'9' => Element::Digit,
+            b'A' => Element::Upper,
+            b'a' => Element::Letter,
+            b'X' => Element::UpperOrDigit,
+            b'x' => Element::LetterOrDigit,
+            b'~' => Element::Separator,
+            other => Element::Exactly(*other),
+        };
+        let without = variants.clone();
+        variants.iter_mut().for_each(|elements| elements.push(element));
+        if !literal && characters.get(at + 1) == Some(&b'?') {
+            variants.extend(without);
+        }
+    }
+    variants.into_iter().filter_map(|elements| Shape::of(&elements, form)).collect()
+}
+
+impl Element {
+    fn is_letter(self) -> bool {
+        match self {
+            Element::Upper | Element::Letter => true,
+            Element::Exactly(byte) => byte.is_ascii_alphabetic(),
+            _ => false,
+        }
+    }
+
+    fn may_be_letter(self) -> bool {
+        self.is_letter() || matches!(self, Element::UpperOrDigit | Element::LetterOrDigit)
+    }
+
+    fn is_digit(self) -> bool {
+        match self {
+            Element::Digit => true,
+            Element::Exactly(byte) => byte.is_ascii_digit(),
+            _ => false,
+        }
+    }
+
+    fn may_be_digit(self) -> bool {
+        self.is_digit() || matches!(self, Element::UpperOrDigit | Element::LetterOrDigit)
+    }
+
+    fn is_separator(self) -> bool {
+        match self {
+            Element::Separator => true,
+            Element::Exactly(byte) => !byte.is_ascii_alphanumeric(),
+            _ => false,
+        }
+    }
+}
+
+impl Shape {
+    fn of(elements: &[Element], form: &Form) -> Option<Shape> {
+        let first = elements.iter().position(|element| element.is_digit())?;
+        let (before, after) = elements.split_at_checked(first)?;
+        let sure = after.iter().take_while(|element| element.is_digit()).count();
+        let rest = after.get(sure..).unwrap_or_default();
+        let most = sure + rest.iter().take_while(|element| element.may_be_digit()).count();
+        let before: Vec<Element> = before.iter().rev().copied().collect();
+        let letters = before.iter().take_while(|element| element.is_letter()).count();
+        let may = before.iter().take_while(|element| element.may_be_letter()).count();
+        let count = |is: fn(Element) -> bool| {
+            i16::try_from(elements.iter().filter(|element| is(**element)).count()).unwrap_or(0)
+        };
+        let form_db =
+            count(Element::is_separator) * SEPARATOR_DB + count(Element::is_letter) * LETTER_DB;
+        Some(Shape {
+            before,
+            after: after.to_vec(),
+            group: (sure, most),
+            letters: (letters, may),
+            worth_db: form.worth_db.unwrap_or(form_db.min(FORM_DB_MAX)),
+            needs_context: form.needs_context,
+        })
+    }
+
+    /// Whether it is a group of so many digits and nothing else.
+    pub fn is_bare(&self, group: usize) -> bool {
+        self.before.is_empty()
+            && self.after.len() == group
+            && self.after.iter().all(|element| *element == Element::Digit)
+    }
+
+    /// Whether it may be written behind the byte `before`.
+    pub fn may_follow(&self, before: u8) -> bool {
+        match self.before.first() {
+            None => true,
+            Some(Element::Separator) => !before.is_ascii_alphanumeric(),
+            Some(element) => element.fits(before),
+        }
+    }
+
+    /// What must stand behind a first group of so many digits.
+    pub fn follows(&self, group: usize) -> Follows {
+        let next = match self.after.get(group) {
+            None => Next::Anything,
+            Some(Element::Exactly(byte)) => Next::Exactly(*byte),
+            Some(Element::Separator) => Next::Separator,
+            Some(_) => Next::Letter,
+        };
+        let rest = self.after.get(group + 1..).unwrap_or_default();
+        let digits = rest.iter().take_while(|element| **element == Element::Digit).count();
+        let ends = rest.get(digits).is_none_or(|element| element.is_separator());
+        let parted = matches!(next, Next::Exactly(_) | Next::Separator);
+        Follows { next, second: (parted && ends).then_some(digits) }
+    }
+
+    /// The least digits in the first so many bytes from the first digit on.
+    pub fn digits_min(&self, bytes: usize) -> u32 {
+        let within = self.after.iter().take(bytes).filter(|element| element.is_digit());
+        u32::try_from(within.count()).unwrap_or(0)
+    }
+
+    /// Whether a value is written at the first digit at `at`, and how it is bounded.
+    pub fn read(&self, text: &[u8], at: usize) -> Option<(Written, Boundary)> {
+        let mut separator = 0;
+        let mut end = at;
+        for element in &self.after {
+            end = element.read(text, end, &mut separator)?;
+        }
+        let mut start = at;
+        for element in &self.before {
+            start = element.read_back(text, start, &mut separator)?;
+        }
+        let boundary = text::boundary(text, start, end);
+        if boundary == Boundary::Inside {
+            return None;
+        }
+        let mut written = Written { start, end, compact: [0; COMPACT_MAX], length: 0 };
+        for byte in text::slice(text, start, end).iter().filter(|b| b.is_ascii_alphanumeric()) {
+            *written.compact.get_mut(written.length)? = byte.to_ascii_uppercase();
+            written.length += 1;
+        }
+        Some((written, boundary))
+    }
+}
+
+impl Element {
+    fn fits(self, byte: u8) -> bool {
+        match self {
+            Element::Digit => byte.is_ascii_digit(),
+            Element::Upper => byte.is_ascii_uppercase(),
+            Element::Letter => byte.is_ascii_alphabetic(),
+            Element::UpperOrDigit => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
+            Element::LetterOrDigit => byte.is_ascii_alphanumeric(),
+            Element::Exactly(wanted) => byte == wanted,
+            Element::Separator => false,
+        }
+    }
+
+    fn read(self, text: &[u8], at: usize, separator: &mut u8) -> Option<usize> {
+        if self == Element::Separator {
+            let (code, width) = text::separator(text, at)?;
+            return keep(separator, code).then_some(at + width);
+        }
+        (at < text.len() && self.fits(text::byte(text, at))).then_some(at + 1)
+    }
+
+    fn read_back(self, text: &[u8], at: usize, separator: &mut u8) -> Option<usize> {
+        if self == Element::Separator {
+            let (code, width) = text::separator_before(text, at)?;
+            return keep(separator, code).then_some(at - width);
+        }
+        let before = at.checked_sub(1)?;
+        self.fits(text::byte(text, before)).then_some(before)
+    }
+}
+
+/// Whether a separator is the one seen before, which it is if there was none.
+fn keep(separator: &mut u8, code: u8) -> bool {
+    let same = *separator == 0 || *separator == code;
+    *separator = code;
+    same
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::detector::form;
+    use super::*;
+
+    #[track_caller]
+    fn check(pattern: &'static str, text: &str, value: Option<&str>) {
+        let at = text.find(|c: char| c.is_ascii_digit()).expect("text has a digit");
+        let found = shapes(&form(pattern)).iter().find_map(|shape| shape.read(text.as_bytes(), at));
+        let found =
+            found.map(|(written, _)| String::from_utf8_lossy(written.compact()).into_owned());
+        assert_eq!(found.as_deref(), value, "{pattern} in {text}");
+    }
+
+    #[test]
+    fn forms_are_read_around_their_first_digits() {
+        check("999~99~9999", "a 536-22-8726.", Some("536228726"));
+        check("999~99~9999", "a 536-22 8726.", None);
+        check("999~99~9999", "536\u{2011}22\u{2011}8726", Some("536228726"));
+        check("AA~?99~?99~?99~?A", "is AB123456C!", Some("AB123456C"));
+        check("AA~?99~?99~?99~?A", "AB 12 34 56 C", Some("AB123456C"));
+        check("AA~99~99~99~A", "xAB 12 34 56 C", None);
+        check("999.999.999-99", "111.444.777-35", Some("11144477735"));
+        check("'CHE-'999.999.999", "CHE-123.456.788", Some("CHE123456788"));
+        check("99999999a", "12345678z", Some("12345678Z"));
+        check("99999999A", "12345678z", None);
+        check("9999", "12345", None);
+        check("9AX9", "1EG4", Some("1EG4"));
+    }
+}

@@ -1,0 +1,348 @@
+//! Which detectors may begin at an anchor, so that most anchors cost one look. Built once per engine.
+//! It looks at no value.
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+use super::detector::{Detector, Find, FindAt, FindField, Tier};
+use super::forms::{self, Follows, Shape};
+use super::set::Set;
+use super::{lexicon, probe};
+
+/// Letters before a group of digits that are told apart.
+pub(super) const LETTERS_MAX: usize = 5;
+/// Digits of a first group that are told apart.
+pub(super) const GROUP_MAX: usize = 20;
+/// Characters of a word that are told apart.
+pub(super) const TOKEN_MAX: usize = 64;
+/// Bytes from the first digit on in which digits are counted.
+pub(super) const DENSITY_BYTES: usize = 32;
+
+/// What may begin at a group of digits of one length after so many letters.
+pub(super) struct Bucket {
+    /// No entry needs fewer digits within [`DENSITY_BYTES`].
+    pub digits_min: u32,
+    /// Forms that are this group and nothing else.
+    pub bare: Vec<Bare>,
+    /// Of these, the detectors that must be named.
+    pub weak: Set,
+    /// Whether some of them need not.
+    pub has_strong: bool,
+    /// Other forms, by what follows the group.
+    shapes: Vec<Vec<Entry>>,
+    /// With the least digits within [`DENSITY_BYTES`] that each needs.
+    pub runs: Vec<(u32, usize, FindAt)>,
+}
+
+/// Digits behind a separator that are told apart.
+const SECOND_MAX: usize = 12;
+/// Rows of a bucket's forms: a letter follows, a separator and so many digits, or anything else.
+const FOLLOWS: usize = SECOND_MAX + 3;
+const LETTER: usize = SECOND_MAX + 1;
+const OTHER: usize = SECOND_MAX + 2;
+
+impl Bucket {
+    /// The forms that may be written where `next` follows the group, and so many digits behind it.
+    pub fn shapes(&self, next: u8, second: usize) -> &[Entry] {
+        let row = match next {
+            b' ' | b'-' | b'.' | b'+' | b'/' => second.min(SECOND_MAX),
+            _ if next.is_ascii_alphabetic() => LETTER,
+            _ => OTHER,
+        };
+        self.shapes.get(row).map_or(&[], Vec::as_slice)
+    }
+
+    fn add(&mut self, entry: &Entry) {
+        self.shapes.resize_with(FOLLOWS, Vec::new);
+        for (row, entries) in self.shapes.iter_mut().enumerate() {
+            let may = match row {
+                LETTER => (b'A'..=b'z').any(|next| entry.follows.may_be(next, 0)),
+                OTHER => (0..=255u8)
+                    .filter(|next| !next.is_ascii_alphabetic() && !b" -.+/".contains(next))
+                    .any(|next| (0..SECOND_MAX).any(|second| entry.follows.may_be(next, second))),
+                // The last row holds those of more digits too.
+                SECOND_MAX => (SECOND_MAX..40).any(|second| entry.follows.may_be_parted(second)),
+                second => entry.follows.may_be_parted(second),
+            };
+            if may && !entries.iter().any(|known| known == entry) {
+                entries.push(entry.clone());
+            }
+        }
+    }
+}
+
+/// A form that is one group of digits.
+pub(super) struct Bare {
+    pub index: usize,
+    pub worth_db: i16,
+    /// Whether it must be named.
+    pub weak: bool,
+}
+
+/// A form that begins with a group of digits.
+#[derive(Clone, PartialEq)]
+pub(super) struct Entry {
+    /// Least digits within [`DENSITY_BYTES`].
+    pub digits_min: u32,
+    /// What must stand behind the group.
+    pub follows: Follows,
+    pub index: usize,
+    pub shape: Shape,
+}
+
+/// The detectors of words of one length.
+#[derive(Default, Clone)]
+pub(super) struct Tokens {
+    /// Number of the detector, and whether letters may be in lower case.
+    pub rows: Vec<(usize, bool)>,
+    /// Those that must be named.
+    pub weak: Set,
+    /// Whether any of them may be in lower case.
+    pub any_case: bool,
+}
+
+/// Everything that may begin somewhere.
+pub(super) struct Index {
+    /// By letters before and digits of the first group.
+    buckets: Vec<Bucket>,
+    /// By length.
+    tokens: Vec<Tokens>,
+    /// By length: the detectors of whole words.
+    words: Vec<Vec<(usize, FindField)>>,
+    pub at: Vec<(usize, FindAt)>,
+    pub plus: Vec<(usize, FindAt)>,
+    pub colon: Vec<(usize, FindAt)>,
+    pub keyed: Keyed,
+    pub literals: Option<AhoCorasick>,
+    /// The detector behind each literal.
+    pub literal_rows: Vec<(usize, FindAt)>,
+}
+
+/// The detectors of values under a key.
+#[derive(Default)]
+pub(super) struct Keyed {
+    pub rows: Vec<(usize, FindField)>,
+    /// By a hash of the last letters of a key: whether a term ends so.
+    endings: Vec<u64>,
+    /// By a hash of the last word of terms of one word, and of the last two of longer ones.
+    tails: Vec<u64>,
+    /// By a hash of the last word of longer terms.
+    lasts: Vec<u64>,
+}
+
+/// How a key ends, by hashes of its words.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ending {
+    /// The last word that is no number.
+    pub last: u64,
+    /// The last two, 0 where there is one.
+    pub pair: u64,
+}
+
+impl Ending {
+    /// With one word more at the end.
+    pub fn push(&mut self, word: u64) {
+        self.pair = if self.last == 0 { 0 } else { pair(self.last, word) };
+        self.last = word;
+    }
+}
+
+fn pair(one: u64, other: u64) -> u64 {
+    (one.rotate_left(31) ^ other).wrapping_mul(0xD6E8_FEB8_6659_FD93)
+}
+
+impl Index {
+    /// What the detectors look for, each with its number.
+    pub fn new(rows: &[(usize, &Detector)]) -> Index {
+        let bucket = || Bucket {
+            digits_min: u32::MAX,
+            bare: Vec::new(),
+            weak: Set::default(),
+            has_strong: false,
+            shapes: Vec::new(),
+            runs: Vec::new(),
+        };
+        let mut index = Index {
+            buckets: (0..=LETTERS_MAX).flat_map(|_| 0..=GROUP_MAX).map(|_| bucket()).collect(),
+            tokens: vec![Tokens::default(); TOKEN_MAX + 1],
+            words: vec![Vec::new(); TOKEN_MAX + 1],
+            at: Vec::new(),
+            plus: Vec::new(),
+            colon: Vec::new(),
+            keyed: Keyed::default(),
+            literals: None,
+            literal_rows: Vec::new(),
+        };
+        let mut literals = Vec::new();
+        for (number, row) in rows {
+            index.add(*number, row, row.find, &mut literals);
+        }
+        if !literals.is_empty() {
+            // Of two literals that begin at the same byte the longer one counts: `sk-ant-` is no
+            // `sk-`.
+            let kind = MatchKind::LeftmostLongest;
+            index.literals = AhoCorasick::builder().match_kind(kind).build(&literals).ok();
+        }
+        index
+    }
+
+    /// What may begin at a group of so many digits after so many letters.
+    pub fn bucket(&self, letters: usize, group: usize) -> Option<&Bucket> {
+        self.buckets.get(place(letters, group))
+    }
+
+    /// The detectors of words of so many characters, by form and by what they find themselves.
+    pub fn words(&self, length: usize) -> (&Tokens, &[(usize, FindField)]) {
+        static NONE: Tokens = Tokens { rows: Vec::new(), weak: Set::NONE, any_case: false };
+        let tokens = self.tokens.get(length).unwrap_or(&NONE);
+        (tokens, self.words.get(length).map_or(&[][..], Vec::as_slice))
+    }
+
+    fn add(&mut self, index: usize, row: &Detector, find: Find, literals: &mut Vec<&'static str>) {
+        match find {
+            Find::Forms(forms) => {
+                let shapes = forms.iter().flat_map(forms::shapes);
+                shapes.for_each(|shape| self.add_shape(index, row, &shape));
+            }
+            Find::Token { min, max, any_case } => {
+                let lengths = self.tokens.get_mut(min..=max.min(TOKEN_MAX)).into_iter().flatten();
+                for tokens in lengths {
+                    tokens.rows.push((index, any_case));
+                    tokens.any_case |= any_case;
+                    if row.tier == Tier::Weak {
+                        tokens.weak.insert(index);
+                    }
+                }
+            }
+            Find::Word { min, max, find } => {
+                let lengths = self.words.get_mut(min..=max.min(TOKEN_MAX)).into_iter().flatten();
+                lengths.for_each(|rows| rows.push((index, find)));
+            }
+            Find::Digits(digits_min, find) => self.add_run(0, digits_min, index, find),
+            Find::AfterTwoLetters(find) => self.add_run(2, 2, index, find),
+            Find::At(find) => self.at.push((index, find)),
+            Find::Plus(find) => self.plus.push((index, find)),
+            Find::Colon(find) => self.colon.push((index, find)),
+            Find::Literal(strings, find) => {
+                literals.extend(strings);
+                self.literal_rows.extend(strings.iter().map(|_| (index, find)));
+            }
+            Find::Key(find) => self.keyed.add(index, row, find),
+            Find::Any(finds) => finds.iter().for_each(|find| self.add(index, row, *find, literals)),
+        }
+    }
+
+    fn add_run(&mut self, letters: usize, digits_min: u32, index: usize, find: FindAt) {
+        let buckets = self.buckets.iter_mut().skip(letters * (GROUP_MAX + 1)).take(GROUP_MAX + 1);
+        for bucket in buckets {
+            bucket.runs.push((digits_min, index, find));
+            bucket.digits_min = bucket.digits_min.min(digits_min);
+        }
+    }
+
+    fn add_shape(&mut self, index: usize, row: &Detector, shape: &Shape) {
+        let digits_min = shape.digits_min(DENSITY_BYTES);
+        for letters in shape.letters.0..=shape.letters.1 {
+            for group in shape.group.0..=shape.group.1.min(GROUP_MAX) {
+                let Some(bucket) = self.buckets.get_mut(place(letters, group)) else { continue };
+                bucket.digits_min = bucket.digits_min.min(digits_min);
+                if shape.is_bare(group) {
+                    let weak = row.tier == Tier::Weak || shape.needs_context;
+                    bucket.bare.push(Bare { index, worth_db: shape.worth_db, weak });
+                    if weak {
+                        bucket.weak.insert(index);
+                    }
+                    bucket.has_strong |= !weak;
+                    continue;
+                }
+                let follows = shape.follows(group);
+                bucket.add(&Entry { digits_min, follows, index, shape: shape.clone() });
+            }
+        }
+    }
+}
+
+/// The place of a bucket.
+fn place(letters: usize, group: usize) -> usize {
+    letters.min(LETTERS_MAX) * (GROUP_MAX + 1) + group.min(GROUP_MAX)
+}
+
+impl Keyed {
+    /// Bits of the filter.
+    const BITS: usize = 1 << 14;
+    /// Letters of an ending.
+    const LETTERS: usize = 4;
+    /// Quotes and blanks between a key and its operator, and digits at the end of a key.
+    const SKIPPED: usize = 6;
+
+    fn add(&mut self, index: usize, row: &Detector, find: FindField) {
+        self.rows.push((index, find));
+        for bits in [&mut self.endings, &mut self.tails, &mut self.lasts] {
+            bits.resize(Keyed::BITS / 64, 0);
+        }
+        for term in row.words.key.iter().chain(row.words.near) {
+            self.add_ending(term);
+            // Written together, the last letters may be of two words.
+            let together = term.replace(' ', "");
+            self.add_ending(&together);
+            set_bit(&mut self.tails, lexicon::hash(together.as_bytes()));
+            let mut ending = Ending::default();
+            term.split(' ').for_each(|word| ending.push(lexicon::hash(word.as_bytes())));
+            if ending.pair != 0 {
+                set_bit(&mut self.tails, ending.pair);
+                set_bit(&mut self.lasts, ending.last);
+            }
+        }
+        for term in probe::UNNAMED {
+            self.add_ending(term);
+            set_bit(&mut self.lasts, lexicon::hash(term.as_bytes()));
+        }
+    }
+
+    /// Whether a term may end a key that ends so. The beginning of the term may stand in the key above.
+    pub fn may_end(&self, ending: Ending) -> bool {
+        let whole = ending.pair == 0 && has_bit(&self.lasts, ending.last);
+        whole || has_bit(&self.tails, ending.last) || has_bit(&self.tails, ending.pair)
+    }
+
+    fn add_ending(&mut self, term: &str) {
+        set_bit(&mut self.endings, Keyed::ending(term.as_bytes()));
+    }
+
+    /// Whether a term may end before the operator at `at`.
+    pub fn may_name(&self, text: &[u8], at: usize) -> bool {
+        if self.rows.is_empty() {
+            return false;
+        }
+        let skipped =
+            |b: &&u8| matches!(b, b'"' | b'\'' | b'\\' | b' ' | b'_' | b'-' | b']' | b'0'..=b'9');
+        let head = text.get(..at).unwrap_or_default();
+        let blank = head.iter().rev().take(Keyed::SKIPPED).take_while(skipped).count();
+        let key = head.get(..head.len() - blank).unwrap_or_default();
+        has_bit(&self.endings, Keyed::ending(key))
+    }
+
+    /// The filter's bit for the last letters of `key`, of its last word: `Id` of `patientId`.
+    fn ending(key: &[u8]) -> u64 {
+        let (mut hash, mut hump) = (0u64, false);
+        for byte in key.iter().rev().take(Keyed::LETTERS) {
+            if !lexicon::is_word_byte(*byte) || (hump && byte.is_ascii_lowercase()) {
+                break;
+            }
+            hump = byte.is_ascii_uppercase();
+            hash = hash << 8 | u64::from(byte | 0x20);
+        }
+        hash.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
+}
+
+fn set_bit(bits: &mut [u64], hash: u64) {
+    let bit = (hash >> 32) as usize % Keyed::BITS;
+    if let Some(word) = bits.get_mut(bit / 64) {
+        *word |= 1 << (bit % 64);
+    }
+}
+
+fn has_bit(bits: &[u64], hash: u64) -> bool {
+    let bit = (hash >> 32) as usize % Keyed::BITS;
+    bits.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+}

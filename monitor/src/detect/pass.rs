@@ -1,0 +1,394 @@
+//! One pass over one text: from anchor to anchor, and at each what may begin there. What a value is
+//! worth is [`super::probe`]'s to say.
+
+use super::anchors::{BLOCK_BYTES, Block, block};
+use super::detector::{Field, Tier};
+use super::evidence::{Candidate, Reasons};
+use super::explain::{Explained, Outcome};
+use super::forms::Shape;
+use super::index::{Bucket, DENSITY_BYTES, GROUP_MAX, LETTERS_MAX, TOKEN_MAX};
+use super::probe::Probe;
+use super::text::{self, Boundary, Run};
+use super::{DetectorId, Engine, Hit, TableOf, key, table};
+use crate::limits::HITS_PER_SAMPLE_MAX;
+use crate::model::Confidence;
+
+/// Digits in the words that forms of whole words are.
+const TOKEN_DIGITS_MIN: usize = 2;
+
+/// One pass over one text.
+pub(super) struct Pass<'a, 't> {
+    engine: &'t Engine,
+    probe: Probe<'t>,
+    run: Run,
+    hits: &'a mut Vec<Hit>,
+    /// Hits that there is room for.
+    room: usize,
+    cut: usize,
+    goes_on: bool,
+    /// Where the word ends that was looked at last.
+    token_end: usize,
+    /// Where every place is noted that a detector saw, for [`Engine::explain`].
+    seen: Option<&'a mut Vec<Explained>>,
+}
+
+impl<'a, 't> Pass<'a, 't> {
+    /// A pass over `text` that appends to `hits`.
+    pub fn new(
+        engine: &'t Engine,
+        text: &'t [u8],
+        table: TableOf<'t>,
+        hits: &'a mut Vec<Hit>,
+        seen: Option<&'a mut Vec<Explained>>,
+    ) -> Pass<'a, 't> {
+        Pass {
+            engine,
+            probe: Probe::new(text, &engine.lexicon, table.table),
+            goes_on: table.goes_on,
+            token_end: 0,
+            run: Run::default(),
+            hits,
+            room: HITS_PER_SAMPLE_MAX,
+            cut: 0,
+            seen,
+        }
+    }
+
+    /// Looks at all of the text. Gives how many hits there was no room for.
+    pub fn run(mut self) -> usize {
+        let text = self.probe.text;
+        self.literals();
+        let mut this = block(text, 0);
+        let mut at = 0;
+        while at < text.len() {
+            let next = match text.len() - at > BLOCK_BYTES {
+                true => block(text, at + BLOCK_BYTES),
+                false => Block::default(),
+            };
+            self.block(at, this, next.digits);
+            this = next;
+            at += BLOCK_BYTES;
+        }
+        self.cells();
+        self.customs();
+        self.cut
+    }
+}
+
+impl Pass<'_, '_> {
+    /// Looks at the anchors of the block at `at`, behind which stand `next` digits.
+    fn block(&mut self, at: usize, block: Block, next: u64) {
+        let before = at
+            .checked_sub(1)
+            .is_some_and(|last| text::byte(self.probe.text, last).is_ascii_digit());
+        let starts = block.digits & !(block.digits << 1 | u64::from(before));
+        let mut anchors = starts | block.marks;
+        while anchors != 0 {
+            let bit = anchors.trailing_zeros();
+            anchors &= anchors - 1;
+            let offset = at + bit as usize;
+            if block.marks >> bit & 1 == 1 {
+                self.mark(offset);
+                continue;
+            }
+            let mut digits = block.digits >> bit;
+            if bit > 0 {
+                digits |= next << (64 - bit);
+            }
+            self.digits(offset, digits);
+        }
+    }
+
+    /// Looks at the group of digits at `at`; `digits` are the digits from there on.
+    fn digits(&mut self, at: usize, digits: u64) {
+        if at < self.token_end {
+            // Whatever begins in the middle of a word is part of something else.
+            return;
+        }
+        let text = self.probe.text;
+        let group = (digits.trailing_ones() as usize).min(GROUP_MAX);
+        let letters = letters_before(text, at);
+        if letters > 0 || text::byte(text, at + group).is_ascii_alphabetic() {
+            self.token(at, group);
+        }
+        let engine = self.engine;
+        let Some(bucket) = engine.index.bucket(letters, group) else { return };
+        let near = (digits & ((1 << DENSITY_BYTES) - 1)).count_ones();
+        if near < bucket.digits_min {
+            return;
+        }
+        self.bare(bucket, at, group);
+        let next = text::byte(text, at + group);
+        let second = (digits >> (group + 1).min(63)).trailing_ones() as usize;
+        let before = text::byte_before(text, at, 1);
+        for entry in bucket.shapes(next, second) {
+            if near >= entry.digits_min && entry.shape.may_follow(before) {
+                self.shape(entry.index, &entry.shape, at);
+            }
+        }
+        let mut read = false;
+        for (digits_min, index, find) in &bucket.runs {
+            if near >= *digits_min {
+                if !read {
+                    self.run.read(text, at);
+                    read = true;
+                }
+                let found = find(&mut self.probe, at, &self.run);
+                self.keep(*index, found);
+            }
+        }
+    }
+
+    /// Looks at the forms that are one group of digits.
+    fn bare(&mut self, bucket: &Bucket, at: usize, group: usize) {
+        if bucket.bare.is_empty() {
+            return;
+        }
+        let (text, end) = (self.probe.text, at + group);
+        let boundary = text::boundary(text, at, end);
+        if boundary == Boundary::Inside {
+            return;
+        }
+        let joined = boundary == Boundary::Joined;
+        // What must be named mostly is not.
+        let all = self.seen.is_some() || (!joined && self.probe.is_alone(at, end));
+        let named = match all {
+            true => bucket.weak,
+            false if bucket.weak.is_empty() => bucket.weak,
+            false => self.probe.named(at, end, &bucket.weak),
+        };
+        if !bucket.has_strong && named.is_empty() {
+            return;
+        }
+        let compact = text::slice(text, at, end);
+        for bare in &bucket.bare {
+            if !bare.weak || named.contains(bare.index) {
+                self.judge(bare.index, compact, (at, end), bare.worth_db, bare.weak || joined);
+            }
+        }
+    }
+
+    fn shape(&mut self, index: usize, shape: &Shape, at: usize) {
+        let Some((written, boundary)) = shape.read(self.probe.text, at) else { return };
+        let span = (written.start, written.end);
+        let needs_context = shape.needs_context || boundary == Boundary::Joined;
+        self.judge(index, written.compact(), span, shape.worth_db, needs_context);
+    }
+
+    /// Weighs a value in its written form, if it passes the check of its row.
+    fn judge(
+        &mut self,
+        index: usize,
+        compact: &[u8],
+        (start, end): (usize, usize),
+        worth_db: i16,
+        needs_context: bool,
+    ) {
+        let Some(row) = table::DETECTORS.get(index) else { return };
+        let needs_context = row.tier == Tier::Weak || needs_context;
+        // What must be named mostly is not: that is sooner found out than a check is made.
+        let skip = needs_context && self.seen.is_none();
+        if skip && !self.probe.is_named_or_alone(index, start, end) {
+            return;
+        }
+        let mut found = Candidate::new(start, end, worth_db);
+        found.needs_context = needs_context;
+        found.test_data = row.test_values.iter().any(|value| value.as_bytes() == compact);
+        match row.valid {
+            None => found.worth_db += row.chance_db(),
+            Some(valid) if valid(compact) => {
+                found.worth_db += row.chance_db();
+                found = found.because(Reasons::CHECKED);
+            }
+            Some(_) if row.plausible.is_some_and(|plausible| plausible(compact)) => {
+                found.needs_context = true;
+                found.at_most = Confidence::Low;
+            }
+            Some(_) => {
+                self.note(index, (start, end), 0, Reasons::default(), Outcome::CheckFails);
+                return;
+            }
+        }
+        if worth_db >= 15 {
+            found = found.because(Reasons::FORM);
+        }
+        self.keep(index, Some(found));
+    }
+
+    /// Looks at the word of letters and digits around the group of digits at `at`, its first.
+    fn token(&mut self, at: usize, group: usize) {
+        let text = self.probe.text;
+        let is_letter = |b: &u8| b.is_ascii_alphabetic();
+        let head = text.get(..at).unwrap_or_default();
+        let letters = head.iter().rev().take(TOKEN_MAX).take_while(|b| is_letter(b)).count();
+        let rest = text.get(at + group..).unwrap_or_default();
+        let after = rest.iter().take(TOKEN_MAX).take_while(|b| b.is_ascii_alphanumeric()).count();
+        self.token_end = at + group + after;
+        let start = at - letters;
+        let start = if is_escape(text, start) { start + 1 } else { start };
+        let length = self.token_end - start;
+        let (tokens, words) = self.engine.index.words(length);
+        if tokens.rows.is_empty() && words.is_empty() {
+            return;
+        }
+        // A word with a number at its end is mostly no identifier.
+        let digits =
+            text::slice(text, at, self.token_end).iter().filter(|b| b.is_ascii_digit()).count();
+        let end = start + length;
+        let boundary = text::boundary(text, start, end);
+        let value = text::slice(text, start, end);
+        if boundary == Boundary::Inside || !value.iter().any(is_letter) {
+            return;
+        }
+        for (index, find) in words {
+            let found = find(&mut self.probe, Field { start, end });
+            self.keep(*index, found);
+        }
+        let mut compact = [0u8; TOKEN_MAX];
+        let Some(compact) = compact.get_mut(..length) else { return };
+        compact.copy_from_slice(value);
+        compact.make_ascii_uppercase();
+        if digits < TOKEN_DIGITS_MIN {
+            return;
+        }
+        let has_lower = value.iter().any(u8::is_ascii_lowercase);
+        if has_lower && !tokens.any_case {
+            return;
+        }
+        let joined = boundary == Boundary::Joined;
+        let all = self.seen.is_some() || (!joined && self.probe.is_alone(start, end));
+        let named = match all {
+            true => tokens.weak,
+            false => self.probe.named(start, end, &tokens.weak),
+        };
+        for (index, any_case) in &tokens.rows {
+            let may = !tokens.weak.contains(*index) || named.contains(*index);
+            if may && (*any_case || !has_lower) {
+                self.judge(*index, compact, (start, end), 0, boundary == Boundary::Joined);
+            }
+        }
+    }
+
+    /// Looks at a byte that is no digit.
+    fn mark(&mut self, at: usize) {
+        self.run.clear();
+        let engine = self.engine;
+        let rows = match text::byte(self.probe.text, at) {
+            b'@' => &engine.index.at,
+            b'+' => &engine.index.plus,
+            b':' => {
+                self.field(at);
+                &engine.index.colon
+            }
+            b'=' | b'>' => return self.field(at),
+            _ => return,
+        };
+        for (index, find) in rows {
+            let found = find(&mut self.probe, at, &self.run);
+            self.keep(*index, found);
+        }
+    }
+
+    /// Looks at the value behind the operator at `at`.
+    fn field(&mut self, at: usize) {
+        let engine = self.engine;
+        if !engine.index.keyed.may_name(self.probe.text, at) {
+            return;
+        }
+        let Some(field) = key::field_after(self.probe.text, at) else { return };
+        let named = self.probe.named_by_end(field.start, &engine.index.keyed);
+        for (index, find) in &engine.index.keyed.rows {
+            if named.contains(*index) {
+                let found = find(&mut self.probe, field);
+                self.keep(*index, found.map(Candidate::under_its_key));
+            }
+        }
+    }
+
+    /// Looks for what the policy brings along.
+    fn customs(&mut self) {
+        for (index, custom) in self.engine.customs.iter().enumerate() {
+            custom.find(self.probe.text, &mut |found| self.keep(table::COUNT + index, Some(found)));
+        }
+    }
+
+    /// Looks at the cells of columns that name what is looked for under keys.
+    fn cells(&mut self) {
+        let (engine, table) = (self.engine, self.probe.table());
+        let Some(header) = &table.header else { return };
+        let keyed = |column: usize| {
+            let named = table.named(column);
+            engine.index.keyed.rows.iter().filter(move |(index, _)| named.contains(*index))
+        };
+        let text = self.probe.text;
+        let from = header.first_row(text, self.goes_on);
+        let wanted = |column: usize| keyed(column).next().is_some();
+        header.each_cell(text, from, wanted, |column, cell| {
+            for (index, find) in keyed(column) {
+                let found = find(&mut self.probe, cell);
+                self.keep(*index, found);
+            }
+        });
+    }
+
+    /// Looks at the beginnings of secrets.
+    fn literals(&mut self) {
+        let Some(literals) = &self.engine.index.literals else { return };
+        for found in literals.find_iter(self.probe.text) {
+            if let Some((index, find)) =
+                self.engine.index.literal_rows.get(found.pattern().as_usize())
+            {
+                let found = find(&mut self.probe, found.start(), &self.run);
+                self.keep(*index, found);
+            }
+        }
+    }
+
+    fn keep(&mut self, index: usize, found: Option<Candidate>) {
+        let Some(found) = found else { return };
+        let hit = match self.probe.weigh(index, &found) {
+            Ok(hit) => hit,
+            Err((score_db, reasons, outcome)) => {
+                return self.note(index, (found.start, found.end), score_db, reasons, outcome);
+            }
+        };
+        let outcome = Outcome::Found(hit.confidence);
+        self.note(index, (hit.start, hit.end), hit.score_db, hit.reasons, outcome);
+        if self.room == 0 {
+            self.cut += 1;
+            return;
+        }
+        self.room -= 1;
+        self.hits.push(hit);
+    }
+}
+
+impl Pass<'_, '_> {
+    fn note(
+        &mut self,
+        index: usize,
+        (start, end): (usize, usize),
+        score_db: i16,
+        reasons: Reasons,
+        outcome: Outcome,
+    ) {
+        if let Some(seen) = self.seen.as_mut().filter(|seen| seen.len() < HITS_PER_SAMPLE_MAX) {
+            let detector = DetectorId::built_in(index);
+            seen.push(Explained { detector, start, end, score_db, reasons, outcome });
+        }
+    }
+}
+
+/// Letters directly before `at`, at most [`LETTERS_MAX`], without that of an escape (`\n`).
+fn letters_before(text: &[u8], at: usize) -> usize {
+    let head = text.get(..at).unwrap_or_default().iter().rev();
+    let letters = head.take(LETTERS_MAX + 1).take_while(|b| b.is_ascii_alphabetic()).count();
+    letters
+        .saturating_sub(usize::from(letters > 0 && is_escape(text, at - letters)))
+        .min(LETTERS_MAX)
+}
+
+/// Whether the letter at `at` is that of an escape that no decoder undid.
+fn is_escape(text: &[u8], at: usize) -> bool {
+    text::byte_before(text, at, 1) == b'\\' && matches!(text::byte(text, at), b'n' | b'r' | b't')
+}

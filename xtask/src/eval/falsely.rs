@@ -1,0 +1,93 @@
+//! Counts findings in texts that hold nobody's data, and shows the worst: by entity, each with a few
+//! masked examples in what stands around them.
+
+use std::collections::BTreeMap;
+
+use egress_monitor::model::Confidence;
+
+use super::engine::Found;
+use crate::bench::table::{Row, Unit};
+
+/// Entities that are what they say wherever they stand: real addresses in files that are somebody's.
+/// They are counted apart.
+const APART: &[&str] = &["EMAIL_ADDRESS", "IP_ADDRESS", "MAC_ADDRESS", "URL", "DOMAIN_NAME"];
+/// Examples that are kept of an entity at a confidence.
+const EXAMPLES_MAX: usize = 12;
+/// Bytes before and after an example that are shown.
+const AROUND_BYTES: usize = 48;
+
+/// Findings counted.
+#[derive(Default)]
+pub struct Count {
+    bytes: usize,
+    test_data: usize,
+    by: BTreeMap<(&'static str, Confidence), (usize, Vec<String>)>,
+}
+
+impl Count {
+    /// Takes in what was found in a text.
+    pub fn add(&mut self, source: &str, text: &[u8], found: &[Found]) {
+        self.bytes += text.len();
+        self.test_data += found.iter().filter(|one| one.test_data).count();
+        for one in found.iter().filter(|one| !one.test_data) {
+            let (count, examples) = self.by.entry((one.entity, one.confidence)).or_default();
+            *count += 1;
+            if examples.len() < EXAMPLES_MAX {
+                examples.push(format!("{source}: {}", in_context(text, one)));
+            }
+        }
+    }
+
+    fn counted(&self, of: impl Fn(&str, Confidence) -> bool) -> usize {
+        self.by.iter().filter(|((entity, sure), _)| of(entity, *sure)).map(|(_, by)| by.0).sum()
+    }
+
+    fn rate(&self, count: usize) -> f64 {
+        count as f64 / (self.bytes as f64 / 1e6)
+    }
+
+    fn row(&self, count: usize) -> Row {
+        let apart = self.counted(|entity, _| APART.contains(&entity));
+        let note =
+            format!("{count} in {:.1} MB; addresses apart: {apart}", self.bytes as f64 / 1e6);
+        Row::new("", self.rate(count), Unit::PerMb).note(note)
+    }
+
+    /// Those of high confidence.
+    pub fn per_mb_high(&self) -> Row {
+        self.row(self.counted(|entity, sure| sure == Confidence::High && !APART.contains(&entity)))
+    }
+
+    /// Those of medium confidence and more.
+    pub fn per_mb_medium(&self) -> Row {
+        self.row(
+            self.counted(|entity, sure| sure >= Confidence::Medium && !APART.contains(&entity)),
+        )
+    }
+
+    /// All.
+    pub fn per_mb(&self) -> Row {
+        self.row(self.counted(|entity, _| !APART.contains(&entity)))
+    }
+
+    /// What to mend, the most first.
+    pub fn offenders(&self) -> Vec<String> {
+        let mut by: Vec<_> = self.by.iter().collect();
+        by.sort_by_key(|((_, sure), (count, _))| std::cmp::Reverse((*sure, *count)));
+        let mut lines = Vec::new();
+        for ((entity, sure), (count, examples)) in by {
+            lines.push(format!("{entity} {sure:?}: {count} ({:.2}/MB)", self.rate(*count)));
+            lines.extend(examples.iter().map(|example| format!("    {example}")));
+        }
+        lines
+    }
+}
+
+/// A finding, masked, and what stands around it.
+pub fn in_context(text: &[u8], found: &Found) -> String {
+    let before = found.span.start.saturating_sub(AROUND_BYTES)..found.span.start;
+    let after = found.span.end..text.len().min(found.span.end.saturating_add(AROUND_BYTES));
+    let shown = |span| String::from_utf8_lossy(text.get(span).unwrap_or_default()).into_owned();
+    let line = format!("{}«{}»{}", shown(before), found.masked, shown(after));
+    line.replace('\n', "⏎")
+}
