@@ -16,7 +16,9 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, LazyLock};
 
-use egress_monitor::capture::prefilter::{Needs, OpaqueBudget, Prefilter, Shape, Verdict};
+use egress_monitor::capture::prefilter::{
+    Needs, OpaqueBudget, Prefilter, Shape, Verdict, shape_of,
+};
 use egress_monitor::capture::{self, programs::LoadOptions};
 use egress_monitor::detect::Key;
 use egress_monitor::model::{
@@ -239,6 +241,20 @@ proptest! {
     #[test]
     fn what_is_encoded_is_let_through(case in encoded()) {
         hold_encoded(&case)?;
+    }
+}
+
+/// One automaton for each shape.
+#[test]
+fn the_example_of_each_entity_passes_where_the_policy_asks_for_it_alone() {
+    let mut built = std::collections::BTreeMap::new();
+    for detector in egress_monitor::detect::detectors() {
+        let shape = shape_of(detector.entity);
+        let prefilter = built.entry(shape).or_insert_with(|| {
+            Prefilter::new(&Needs::of([detector.entity]), OpaqueBudget::default()).unwrap()
+        });
+        let passes = prefilter.passes(detector.example.as_bytes());
+        assert!(passes, "{} is cleared as {}", detector.example, shape.name());
     }
 }
 

@@ -22,7 +22,7 @@ use thiserror::Error;
 
 use crate::limits::{OPAQUE_FLOW_BYTES_PER_S, OPAQUE_HOST_BYTES_PER_S};
 use automaton::Automaton;
-pub use shapes::{Needs, Shape, shapes_of};
+pub use shapes::{Needs, Shape, shape_of};
 
 /// Why the automaton could not be built.
 #[derive(Debug, Error)]

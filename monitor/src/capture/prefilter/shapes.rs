@@ -72,15 +72,24 @@ impl Shape {
                 // extension so long that the scan does not look back as far as the country.
                 r"\r\n[A-Z]?[0-9][0-9](?:[A-Z0-9]{6}|[ .+\-][A-Z0-9]{4})",
             ],
-            Shape::Digits => &["[0-9]{6}", r"[0-9](?:[ \-./+]?[0-9]){8}"],
+            Shape::Digits => &[
+                "[0-9]{6}",
+                r"[0-9](?:[ \-./+]?[0-9]){8}",
+                // Eight in groups of three, and a letter behind them: a Spanish NIF.
+                r"[0-9][ \-./][0-9]{3}[ \-./][0-9]{3}",
+                // A German pension number in pairs, an Aadhaar with colons.
+                r"[0-9]{2}(?:[ \-.][0-9]{2}){3}[ \-.]",
+                "[0-9]{4}:[0-9]{4}",
+            ],
             // What has fifteen characters or more is told by `TABLE_LONG`: Italy's codice fiscale,
             // GSTIN, VIN, wallets.
             Shape::Mixed => &[
-                // UK NINO; India's PAN; US MBI; a wallet in small letters.
-                r"[A-Za-z]{2}[ \-]?[0-9]{2}[ \-]?[0-9]{2}[ \-]?[0-9]",
-                "[A-Za-z]{5}[0-9]{4}",
+                // UK NINO; India's PAN; US MBI.
+                r"[A-Za-z]{2}[ \-.]?[0-9]{2}[ \-.]?[0-9]{2}[ \-.0-9]",
+                // Brazil's CNPJ.
+                "[A-Z0-9]/[A-Z0-9]{4}-[0-9]",
+                "[A-Za-z]{5}[0-9]{3}",
                 r"[0-9][A-Za-z][A-Za-z0-9][0-9][ \-]?[A-Za-z][A-Za-z0-9]",
-                "bc1",
                 r"[g-z]\r\n[0-9A-Fa-f]{1,8}[;\r]",
             ],
             // Likewise all keys and tokens but AWS's that happen to have no digit. And a password in
@@ -118,44 +127,58 @@ const ALWAYS: &[&str] = &[
 /// U+2000 to U+203F, each byte of them as it is or escaped.
 const SEPARATOR: &str = r"(?:%(?:2[0bBdDeE89]|[aA]0)|\\x(?:2[0bBdDeE89]|[aA]0)|\\u(?:002[0bBdDeE89]|00[aA]0|20[0-3][0-9A-Fa-f])|(?:\xC2|%[cC]2)(?:\xA0|%[aA]0)|(?:\xE2|%[eE]2)(?:\x80|%80)(?:[\x80-\xBF]|%[89abAB][0-9A-Fa-f]))";
 
-/// The shapes of an entity by its name. What is not listed is found by its key or by what stands
+/// The shape of an entity by its name. What is not listed is found by its key or by what stands
 /// around it, or is nothing that this file knows: then whatever is sent may be one.
-pub fn shapes_of(entity: &str) -> &'static [Shape] {
-    ENTITIES.iter().find(|(name, _)| *name == entity).map_or(&[Shape::All], |(_, shapes)| shapes)
+pub fn shape_of(entity: &str) -> Shape {
+    if let Some((_, shape)) = NARROW.iter().find(|(name, _)| *name == entity) {
+        *shape
+    } else if OF_DIGITS.contains(&entity) {
+        Shape::Digits
+    } else if OF_LETTERS_AND_DIGITS.contains(&entity) {
+        Shape::Mixed
+    } else if OF_TOKENS.contains(&entity) {
+        Shape::Secret
+    } else {
+        Shape::All
+    }
 }
 
-const DIGITS: &[Shape] = &[Shape::Digits];
-const MIXED: &[Shape] = &[Shape::Mixed];
-const SECRET: &[Shape] = &[Shape::Secret];
+/// Narrow ones by name.
+const NARROW: &[(&str, Shape)] = &[
+    ("CREDIT_CARD", Shape::Card),
+    ("CARD_TRACK", Shape::Card),
+    ("US_SSN", Shape::Ssn),
+    ("EMAIL_ADDRESS", Shape::Email),
+    ("PHONE_NUMBER", Shape::Phone),
+    ("IBAN_CODE", Shape::Iban),
+];
 
-/// By name. Ids that have letters and yet six digits in a row are `digits`.
+/// Ids that have six digits in a row however they are written, or nine with separators, letters
+/// beside them or not.
 #[rustfmt::skip]
-const ENTITIES: &[(&str, &[Shape])] = &[
-    ("CREDIT_CARD", &[Shape::Card]),
-    ("CARD_TRACK", &[Shape::Card]),
-    ("US_SSN", &[Shape::Ssn]),
-    ("EMAIL_ADDRESS", &[Shape::Email]),
-    ("PHONE_NUMBER", &[Shape::Phone]),
-    ("IBAN_CODE", &[Shape::Iban]),
-    ("FR_NIR", DIGITS), ("FI_PERSONAL_IDENTITY_CODE", DIGITS), ("SE_PERSONNUMMER", DIGITS),
-    ("NO_FODSELSNUMMER", DIGITS), ("BE_NATIONAL_NUMBER", DIGITS), ("RO_CNP", DIGITS),
-    ("EE_ISIKUKOOD", DIGITS), ("LT_ASMENS_KODAS", DIGITS), ("CH_AHV", DIGITS),
-    ("DE_TAX_ID", DIGITS), ("TR_NATIONAL_ID", DIGITS), ("BR_CPF", DIGITS),
-    ("MX_CURP", DIGITS), ("CN_ID_CARD", DIGITS), ("ZA_ID_NUMBER", DIGITS), ("KR_RRN", DIGITS),
-    ("GR_AMKA", DIGITS), ("ES_NIE", DIGITS), ("ES_NUSS", DIGITS),
-    ("SG_NRIC_FIN", DIGITS), ("HK_ID", DIGITS), ("PASSPORT_MRZ", DIGITS), ("US_NPI", DIGITS),
-    ("MEDICAL_LICENSE", DIGITS), ("ABA_ROUTING_NUMBER", DIGITS), ("UK_NHS", DIGITS),
-    ("UK_UTR", DIGITS), ("NL_BSN", DIGITS), ("PL_PESEL", DIGITS), ("PL_NIP", DIGITS),
-    ("PT_NIF", DIGITS), ("CZ_BIRTH_NUMBER", DIGITS), ("BG_EGN", DIGITS), ("HR_OIB", DIGITS),
-    ("IE_PPS", DIGITS), ("DK_CPR", DIGITS), ("AT_SVNR", DIGITS), ("DE_SOCIAL_SECURITY", DIGITS),
-    ("DE_HEALTH_INSURANCE", DIGITS), ("AU_TFN", DIGITS), ("AU_MEDICARE", DIGITS),
-    ("CA_SIN", DIGITS), ("IN_AADHAAR", DIGITS), ("JP_MY_NUMBER", DIGITS), ("IL_ID", DIGITS),
-    ("TH_TNIN", DIGITS), ("IMEI", DIGITS), ("ICCID", DIGITS), ("US_ITIN", DIGITS),
-    ("US_EIN", DIGITS),
-    ("IN_PAN", MIXED), ("IN_GSTIN", MIXED), ("IT_FISCAL_CODE", MIXED), ("UK_NINO", MIXED),
-    ("US_MBI", MIXED), ("VIN", MIXED), ("CRYPTO", MIXED),
-    ("JWT", SECRET), ("PRIVATE_KEY", SECRET), ("GITHUB_TOKEN", SECRET), ("AWS_ACCESS_KEY", SECRET),
-    ("GCP_API_KEY", SECRET), ("STRIPE_KEY", SECRET), ("SLACK_TOKEN", SECRET),
+const OF_DIGITS: &[&str] = &[
+    "ABA_ROUTING_NUMBER", "AT_SVNR", "AU_ABN", "AU_ACN", "AU_MEDICARE", "AU_TFN",
+    "BE_NATIONAL_NUMBER", "BG_EGN", "BR_CPF", "CA_SIN", "CH_AHV", "CN_RESIDENT_ID",
+    "CZ_RODNE_CISLO", "DE_BSNR", "DE_HEALTH_INSURANCE", "DE_LANR", "DE_SOCIAL_SECURITY",
+    "DE_TAX_ID", "DE_TAX_NUMBER", "DE_VAT_ID", "DK_CPR", "EE_ISIKUKOOD", "ES_NIE", "ES_NIF",
+    "ES_NUSS", "FI_PERSONAL_IDENTITY_CODE", "FR_NIR", "GR_AMKA", "HK_ID", "HR_OIB", "ICCID",
+    "ID_NIK", "IE_PPS", "IL_ID", "IMEI", "IN_AADHAAR", "IT_VAT_CODE", "JP_MY_NUMBER", "KR_BRN",
+    "KR_FRN", "KR_RRN", "LT_ASMENS_KODAS", "MEDICAL_LICENSE", "MRZ", "MX_CURP", "MX_RFC", "MY_NRIC",
+    "NG_NIN", "NL_BSN", "NO_FODSELSNUMMER", "NZ_IRD", "PH_TIN", "PL_NIP", "PL_PESEL", "PT_NIF",
+    "RO_CNP", "SE_ORGANISATIONSNUMMER", "SE_PERSONNUMMER", "SG_NRIC_FIN", "TH_TNIN",
+    "TR_NATIONAL_ID", "UK_NHS", "UK_UTR", "US_EIN", "US_ITIN", "US_NPI", "ZA_ID_NUMBER",
+];
+
+/// Ids that may have fewer.
+const OF_LETTERS_AND_DIGITS: &[&str] =
+    &["BR_CNPJ", "CRYPTO", "IN_GSTIN", "IN_PAN", "IT_FISCAL_CODE", "UK_NINO", "US_MBI", "VIN"];
+
+/// Keys and tokens.
+#[rustfmt::skip]
+const OF_TOKENS: &[&str] = &[
+    "ANTHROPIC_API_KEY", "AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AZURE_KEY", "GITHUB_TOKEN",
+    "GITLAB_TOKEN", "GOOGLE_API_KEY", "JWT", "NPM_TOKEN", "OPENAI_API_KEY", "PRIVATE_KEY",
+    "PYPI_TOKEN", "SENDGRID_API_KEY", "SLACK_TOKEN", "STRIPE_KEY", "TWILIO_API_KEY", "URL_PASSWORD",
 ];
 
 /// The shapes that a policy asks for, each with the entities that need it.
@@ -170,9 +193,7 @@ impl Needs {
         let mut needs = Needs::default();
         for entity in entities {
             let entity = entity.to_string();
-            for &shape in shapes_of(&entity) {
-                needs.shapes.entry(shape).or_default().insert(entity.clone());
-            }
+            needs.shapes.entry(shape_of(&entity)).or_default().insert(entity);
         }
         needs
     }
