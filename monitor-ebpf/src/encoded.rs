@@ -40,7 +40,7 @@ const SEEN_ALL: u64 = SEEN_CAPITAL | SEEN_SMALL | SEEN_DIGIT;
 
 /// What brings a lane's top bit up where it has counted enough.
 const REACHED: Lanes =
-    (0x80 - RHYTHM_LETTERS_MIN) * 0x0101_0101 | ((0x80 - RHYTHM_HEX_MIN) * 0x0101) << LANE_HEX;
+    ((0x80 - RHYTHM_LETTERS_MIN) * 0x0101_0101) | (((0x80 - RHYTHM_HEX_MIN) * 0x0101) << LANE_HEX);
 const REACHED_TOPS: Lanes = 0x8080_8080_8080;
 
 /// The six bits of a letter of base64 or base64url (RFC 4648, 4 and 5); 64 of anything else.
@@ -112,7 +112,7 @@ const fn lanes_of(byte: u8, place: u32) -> Lanes {
 #[inline(always)]
 const fn letters(word: u64) -> u64 {
     // A capital with this bit is its small letter; nothing else becomes one.
-    between(word | ONES * 0x20, b'a', b'z')
+    between(word | (ONES * 0x20), b'a', b'z')
         | between(word, b'/', b'9')
         | between(word, b'+', b'+')
         | between(word, b'-', b'-')

@@ -4,6 +4,8 @@
 //! The scan is the prefilter's own; what the kernel keeps of a flow between two sends is modelled
 //! here as `monitor-ebpf/src/examine.rs` does it.
 
+#[path = "payload/encoded.rs"]
+mod encoded;
 mod payload;
 mod skip;
 
@@ -29,7 +31,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
-use payload::encoded::{Encoded, encoded};
+use encoded::{Encoded, encoded};
 use payload::{payload, pieces};
 
 static PREFILTER: LazyLock<Prefilter> =

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::named;
+use crate::payload::named;
 
 /// How a text that holds a value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,5 @@
 //! Payloads that hold a value of personal data, written, escaped, framed and cut as senders do it.
 
-pub mod encoded;
-
 use std::ops::Range;
 
 use monitor_ebpf::TAIL_BYTES;

@@ -103,11 +103,11 @@ const ALWAYS: &[&str] = &[
     "&#0{0,2}(?:4[389]|5[0-7]|6[4-9]|[78][0-9]|90|9[7-9]|1[01][0-9]|12[0-2])",
     "&#[xX]0{0,2}(?:40|2[bB]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])",
     // And of quoted-printable, where these stand in a number or an address.
-    "=(?:40[A-Za-z0-9]|3[0-9][0-9=])",
+    "[A-Za-z0-9]=40[A-Za-z]|=3[0-9]=3[0-9]",
     // Other separators than the plain ones between two digits.
     "[0-9]SEP[0-9]",
     "[0-9]&(?:#|[a-z]{3,6};)",
-    "[0-9]=[0-9A-Fa-f]{2}[0-9=]",
+    "[0-9]=(?:2[0DE]|C2|E2)[0-9=]",
     // A soft line break of quoted-printable (RFC 2045, 6.7), and a boundary of chunked transfer
     // (RFC 9112, 7.1), where any of these may be cut in two.
     r"[0-9A-Z+ .\-\x80-\xBF]=\r?\n[0-9A-Z+ .\-\xC2\xE2]",

@@ -54,6 +54,7 @@ fn machine_traffic_is_passed_over() {
         "HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Tue, 24 Nov 2026 08:02:18 GMT\r\n\
          Content-Type: text/html\r\nContent-Length: 615\r\nETag: \"6740f1a2-267\"\r\n\r\n",
         "GET /a?b=c HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: curl/7.88.1\r\n\r\n",
+        "Cache-Control: max-age=31536000\r\nAccept-Ranges: bytes",
         "2026-11-24 08:02:18",
         "2026-11-24T08:02:18Z",
         "1795507338",
@@ -105,24 +106,15 @@ fn passes(verdicts: [Verdict; 2]) -> bool {
 #[test]
 fn each_width_fits() {
     let wide = [Shape::Digits, Shape::Mixed, Shape::Secret];
-    let mut bad = false;
     for own in [&[][..], &wide[..1], &wide[1..2], &wide[2..], &wide] {
         let needs = Needs::of_shapes(Shape::NARROW.into_iter().chain(own.iter().copied()));
-        let started = std::time::Instant::now();
         match automaton::build(&needs) {
-            Ok(built) => println!(
-                "{needs}: {} states of {} classes, {:?}",
-                built.states,
-                built.end_class + 1,
-                started.elapsed()
-            ),
-            Err(error) => {
-                println!("{needs}: {error}");
-                bad = true
+            Ok(built) => {
+                println!("{needs}: {} states of {} classes", built.states, built.end_class + 1)
             }
+            Err(error) => panic!("{needs}: {error}"),
         }
     }
-    assert!(!bad);
 }
 
 #[test]

@@ -252,6 +252,20 @@ fn the_kernel_lets_every_case_through_that_is_found() {
 }
 
 #[test]
+fn values_in_columns_are_found_by_the_names_of_these() {
+    for (text, wanted) in [
+        ("id,tax id,ssn\n1,2,536228726\n3,4,219098765\n", vec!["US_SSN", "US_SSN"]),
+        ("id,first_name,last_name\n1,Jana,Kovar\n", vec!["PERSON", "PERSON"]),
+        (
+            "INSERT INTO t (id, password) VALUES (1, 'zwQQu.mUm9'), (2, 'xKq7.vTr3')",
+            vec!["PASSWORD", "PASSWORD"],
+        ),
+    ] {
+        assert_eq!(entities(&find_in(&ALL, text.as_bytes())), wanted, "{text}");
+    }
+}
+
+#[test]
 fn names_are_unique() {
     let mut names: Vec<&str> = detectors().iter().map(|row| row.entity).collect();
     names.sort_unstable();
