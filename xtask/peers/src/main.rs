@@ -1,10 +1,10 @@
-//! Measures egress-monitor's detectors and others' on the same text, in turns, one thread. Prints
-//! JSON. Run by `cargo xtask bench detect`, pinned to one core.
+//! Measures egress-monitor's detectors and others' on the same text, in turns, one thread, in time
+//! of the processor: what else runs on the machine takes none of it. Prints JSON. Run by
+//! `cargo xtask bench detect`, pinned to one core.
 //!
 //! `peers throughput FILE ROUNDS` · `peers latency FILE ROUNDS` · `peers start ROUNDS`
 
-use std::time::Instant;
-
+use cpu_time::ThreadTime;
 use serde::Serialize;
 
 mod rules;
@@ -56,7 +56,7 @@ fn throughput(pieces: &[String], rounds: usize) -> Vec<Figures> {
     for round in 0..=rounds {
         for (subject, figures) in subjects.iter_mut().zip(&mut figures) {
             let taken = (subject.bytes_max / PIECE_BYTES).min(pieces.len());
-            let begun = Instant::now();
+            let begun = ThreadTime::now();
             let mut bytes = 0;
             let mut findings = 0;
             for piece in &pieces[..taken] {
@@ -81,7 +81,7 @@ fn latency(pieces: &[String], rounds: usize) -> Vec<Figures> {
         let mut findings = 0;
         for round in 0..=rounds {
             for piece in pieces {
-                let begun = Instant::now();
+                let begun = ThreadTime::now();
                 findings += (subject.find)(piece);
                 if round > 0 {
                     times.push(begun.elapsed().as_secs_f64() * 1e6);
@@ -97,7 +97,7 @@ fn latency(pieces: &[String], rounds: usize) -> Vec<Figures> {
 fn start(rounds: usize) -> Vec<Figures> {
     let times = (0..rounds)
         .map(|_| {
-            let begun = Instant::now();
+            let begun = ThreadTime::now();
             std::hint::black_box(subject::engine());
             begun.elapsed().as_secs_f64() * 1e3
         })

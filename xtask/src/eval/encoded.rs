@@ -9,7 +9,7 @@ use support::made::{Maker, Rng};
 
 use super::encode::{ENCODINGS, Encoding, Field};
 use super::engine::{self, Finder, letters};
-use super::records::{FIXED_SEED, Finders, judged};
+use super::records::{FIXED_SEED, Finders, is_also, judged};
 use super::{Eval, Outcome};
 use crate::bench::table::{Aim, Row, Unit};
 
@@ -36,9 +36,13 @@ impl Tally {
     }
 }
 
+fn is(found: &str, entity: &str) -> bool {
+    found == entity || is_also(entity) == Some(found)
+}
+
 fn holds(finder: &Finder, bytes: &[u8], entity: &str, value: &str) -> bool {
     let wanted = letters(value.as_bytes());
-    finder.flow(bytes).iter().any(|(found, text)| *found == entity && letters(text) == wanted)
+    finder.flow(bytes).iter().any(|(found, text)| is(found, entity) && letters(text) == wanted)
 }
 
 /// Recall in each encoding.
@@ -113,7 +117,7 @@ pub fn cut(eval: &Eval) -> Result<Outcome> {
                 let text = &record.text[first..last];
                 let found = finders.of(maker.entity).decoded(text).iter().any(|one| {
                     let bytes = text.get(one.span.clone()).unwrap_or_default();
-                    one.entity == maker.entity && letters(bytes) == letters(written.as_bytes())
+                    is(one.entity, maker.entity) && letters(bytes) == letters(written.as_bytes())
                 });
                 whole.count(found);
                 by.entry(maker.entity).or_default().count(found);

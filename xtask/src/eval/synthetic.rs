@@ -13,7 +13,7 @@ const SEED: u64 = 20_261_125;
 /// Finds in it.
 pub fn measure(eval: &Eval) -> anyhow::Result<Outcome> {
     let text = traffic::dense(SEED, eval.pick(8 << 20, 1 << 20));
-    let mut count = Count::default();
+    let mut count = Count::new()?;
     let finder = Finder::usual();
     // Pieces as samples are: a context window sees nothing beyond.
     for piece in pieces(&text) {

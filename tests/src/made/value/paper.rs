@@ -31,8 +31,8 @@ pub(super) const MAKERS: &[Maker] = &[
         rng.pick(&["10115", "22085", "80331", "50667", "70173", "04109"]).to_owned()
     }),
     maker("DE_TAX_NUMBER", &["steuernummer", "st nr"], |rng| {
-        let office = rng.pick(&["21", "181", "93", "133"]);
-        format!("{office}/8{}/{}", rng.digits(2), rng.digits(5 - (office.len() - 2)))
+        let office = rng.pick(&["21", "181", "93", "203"]);
+        format!("{office}/8{}/{}", rng.digits(2), rng.digits(5))
     }),
     maker("DE_VAT_ID", &["ust id", "umsatzsteuer id", "vat id"], |rng| {
         let body = rng.shape("Dddddddd");
@@ -74,7 +74,7 @@ pub(super) const MAKERS: &[Maker] = &[
     maker("IN_PASSPORT", &["passport number", "indian passport"], |rng| {
         rng.text("ABCDEFGHJKLMNPRSTUVWY", 1) + &rng.shape("DdddddD")
     }),
-    maker("IN_VEHICLE_REGISTRATION", &["vehicle registration", "rc number"], |rng| {
+    maker("IN_VEHICLE_REGISTRATION", &["vehicle registration", "vehicle number"], |rng| {
         let state = rng.pick(&["KA", "MH", "DL", "TN"]);
         format!("{state}{:02}{}{}", rng.within(1, 14), rng.shape("AA"), rng.shape("Dddd"))
     }),
@@ -90,7 +90,7 @@ pub(super) const MAKERS: &[Maker] = &[
         let birth = Birth::new(rng);
         format!("{}-{:02}-{}", birth.yymmdd(), rng.within(1, 14), rng.digits(4))
     }),
-    maker("KR_BRN", &["business registration number", "saeopja"], brn),
+    maker("KR_BRN", &["business registration number", "business registration no"], brn),
     maker("KR_DRIVER_LICENSE", &["driver license", "driver license number"], |rng| {
         let region = rng.within(11, 26);
         format!("{region}-{}", rng.shape("dd-dddddd-dd"))
@@ -110,9 +110,7 @@ pub(super) const MAKERS: &[Maker] = &[
     maker("PH_MOBILE_NUMBER", &["mobile number", "cellphone", "mobile"], |rng| {
         rng.shape("\\0917 ddd dddd")
     }),
-    maker("PH_TIN", &["tin", "taxpayer identification number"], |rng| {
-        rng.shape("Ddd-ddd-ddd-\\0\\0\\0")
-    }),
+    maker("PH_TIN", &["tin", "taxpayer identification number"], tin),
     maker("SG_UEN", &["uen", "unique entity number"], |rng| {
         let body = rng.shape("53ddddDd");
         let sum = check::weighed(&body, &[10, 4, 9, 3, 8, 2, 7, 1]);
@@ -162,6 +160,15 @@ fn rfc(rng: &mut Rng) -> String {
         digit => check::digit(digit as u32),
     };
     format!("{body}{check}")
+}
+
+/// The ninth digit checks the eight before it; three more are of the branch.
+fn tin(rng: &mut Rng) -> String {
+    until(rng, |rng| {
+        let body = rng.shape("Dddddddd");
+        let digit = check::weighed(&body, &[9, 8, 7, 6, 5, 4, 3, 2]) % 11;
+        (digit < 10).then(|| format!("{}-{}-{}{digit}-000", &body[..3], &body[3..6], &body[6..]))
+    })
 }
 
 /// A second round of weights where the first leaves 10.
