@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::decide::{Decider, Decision, Event};
-use crate::decode::{Decoder, LeftOut, Part, Text, place, views_live};
+use crate::decode::{Decoder, LeftOut, Part, Text, View, place, views_live};
 use crate::detect::{Engine, Hit, Key, Reading, settle_readings};
 use crate::limits::FINDINGS_PER_SAMPLE_MAX;
 use crate::model::{Finding, SampleHead};
@@ -124,7 +124,8 @@ impl Finder {
         self.readings.clear();
         let views = views_live(text);
         counters.undecoded.add(views.left_out);
-        for (number, view) in views.iter().enumerate() {
+        let in_order: Vec<&View<'_>> = views.iter().collect();
+        for (number, view) in in_order.iter().enumerate() {
             self.hits.clear();
             counters.hits_cut += self.engine.find(&view.bytes, &mut self.hits) as u64;
             for hit in &self.hits {
@@ -141,7 +142,7 @@ impl Finder {
         // What ends before the fresh bytes was found when they were.
         for reading in self.readings.iter().filter(|reading| reading.span.end > text.fresh) {
             counters.hits += 1;
-            let (hit, Some(view)) = (&reading.hit, views.iter().nth(reading.view)) else {
+            let (hit, Some(view)) = (&reading.hit, in_order.get(reading.view)) else {
                 continue;
             };
             let Some(value) = view.bytes.get(hit.start..hit.end) else { continue };

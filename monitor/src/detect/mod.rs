@@ -11,7 +11,7 @@
 //! it, the key it is stored under first. A detector is a row of data in [`table`].
 //!
 //! The kernel lets a send pass unseen where no hit can be: what shapes every hit has is written in
-//! `capture/prefilter.rs`. A detector that finds more than that makes the kernel blind to it.
+//! `capture/prefilter`. A detector that finds more than that makes the kernel blind to it.
 #![forbid(unsafe_code)]
 
 mod anchors;

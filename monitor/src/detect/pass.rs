@@ -232,9 +232,6 @@ impl Pass<'_, '_> {
         if tokens.rows.is_empty() && words.is_empty() {
             return;
         }
-        // A word with a number at its end is mostly no identifier.
-        let digits =
-            text::slice(text, at, self.token_end).iter().filter(|b| b.is_ascii_digit()).count();
         let end = start + length;
         let boundary = text::boundary(text, start, end);
         let value = text::slice(text, start, end);
@@ -245,17 +242,16 @@ impl Pass<'_, '_> {
             let found = find(&mut self.probe, Field { start, end });
             self.keep(*index, found);
         }
+        // A word with one digit is mostly no identifier.
+        let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
+        let has_lower = value.iter().any(u8::is_ascii_lowercase);
+        if digits < TOKEN_DIGITS_MIN || (has_lower && !tokens.any_case) {
+            return;
+        }
         let mut compact = [0u8; TOKEN_MAX];
         let Some(compact) = compact.get_mut(..length) else { return };
         compact.copy_from_slice(value);
         compact.make_ascii_uppercase();
-        if digits < TOKEN_DIGITS_MIN {
-            return;
-        }
-        let has_lower = value.iter().any(u8::is_ascii_lowercase);
-        if has_lower && !tokens.any_case {
-            return;
-        }
         let joined = boundary == Boundary::Joined;
         let all = self.seen.is_some() || (!joined && self.probe.is_alone(start, end));
         let named = match all {
@@ -265,7 +261,7 @@ impl Pass<'_, '_> {
         for (index, any_case) in &tokens.rows {
             let may = !tokens.weak.contains(*index) || named.contains(*index);
             if may && (*any_case || !has_lower) {
-                self.judge(*index, compact, (start, end), 0, boundary == Boundary::Joined);
+                self.judge(*index, compact, (start, end), 0, joined);
             }
         }
     }

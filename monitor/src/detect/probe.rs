@@ -567,7 +567,7 @@ fn read_key(text: &[u8], span: (usize, usize), lexicon: &Lexicon) -> Key {
         if !word.iter().all(u8::is_ascii_digit) {
             ending.push(hash(word));
         }
-        open &= is_generic(slice(text, start, end));
+        open &= is_generic(word);
         at = end;
     }
     // The last word is what the thing is: a `card_timestamp` is a timestamp.
