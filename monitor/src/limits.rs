@@ -75,6 +75,22 @@ pub const WINDOW_STEP_BYTES: usize = 232 << 10;
 
 /// Detectors that a policy brings along: each looks at every text.
 pub const CUSTOM_DETECTORS_MAX: usize = 64;
+/// Characters of the regex of a detector of a policy.
+pub const CUSTOM_REGEX_CHARS_MAX: usize = 1_024;
+/// Bytes that such a regex compiles to, and of what is kept of it while it runs, each: all of a
+/// policy are then at most 128 MiB for each thread.
+pub const CUSTOM_REGEX_BYTES_MAX: usize = 1 << 20;
+/// Groups within groups of such a regex: its parser goes as deep.
+pub const CUSTOM_REGEX_DEPTH_MAX: u32 = 50;
+/// Characters of a literal of a detector of a policy: longer ones are not seen whole where two
+/// samples meet ([`FLOW_CARRY_BYTES_MAX`], four bytes a character).
+pub const CUSTOM_LITERAL_CHARS_MAX: usize = 128;
+/// Characters of a context word of a detector of a policy.
+pub const CUSTOM_WORD_CHARS_MAX: usize = 64;
+/// Bytes of a dictionary file: a million terms of 64 bytes.
+pub const DICTIONARY_BYTES_MAX: usize = 64 << 20;
+/// Terms of all dictionaries of a policy, of about 16 bytes each in memory.
+pub const DICTIONARY_TERMS_MAX: usize = 1_000_000;
 
 const _: () = assert!(FLOW_CARRY_BYTES_MAX >= 256, "an escaped card is up to 222 bytes");
 const _: () = assert!(POLICY_EXCERPT_CHARS_MAX >= 80, "carets stand in the middle of an excerpt");
@@ -184,6 +200,8 @@ pub const REDACT_WINDOW_BYTES: usize = 256 << 10;
 /// Bytes before a place that are looked at for what they say about it: keys and words stand within
 /// 64 bytes, a private key of RSA with 4096 bits in PEM is 3.2 KiB.
 pub const REDACT_BEHIND_BYTES: usize = 4 << 10;
+/// The same where each line goes out by itself: keys, words, and a few lines of the same record.
+pub const REDACT_BEHIND_LINE_BYTES: usize = 512;
 /// Bytes after a place that are looked at before it is written: the longest value that is found
 /// whole wherever a window ends.
 pub const REDACT_AHEAD_BYTES: usize = 4 << 10;
@@ -265,7 +283,6 @@ pub const HTTP2_STREAMS_MAX: usize = 32;
 pub const HTTP2_FRAME_BYTES_MAX: usize = 1 << 20;
 /// Bytes of the table of header fields of one direction; 4 KiB unless the other side asks for more.
 pub const HPACK_TABLE_BYTES_MAX: usize = 64 << 10;
-
 /// Opaque bytes (compressed, binary, base64) that the kernel hands over of one flow within a second.
 /// A form or a record fits; of a download its beginning.
 pub const OPAQUE_FLOW_BYTES_PER_S: u32 = 1 << 20;

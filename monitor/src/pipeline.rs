@@ -52,12 +52,7 @@ impl Pipeline {
     pub fn new(policy: Arc<Policy>, key: Key) -> Pipeline {
         Pipeline {
             flows: Flows::default(),
-            finder: Finder {
-                engine: Engine::new(&policy.entities()),
-                key,
-                hits: Vec::new(),
-                readings: Vec::new(),
-            },
+            finder: Finder { engine: policy.engine(), key, hits: Vec::new(), readings: Vec::new() },
             decider: Decider::new(policy),
             counters: Counters::default(),
             findings: Vec::new(),
@@ -94,7 +89,7 @@ impl Pipeline {
 
     /// Puts another policy in force; flows go on.
     pub fn replace_policy(&mut self, policy: Arc<Policy>) {
-        self.finder.engine = Engine::new(&policy.entities());
+        self.finder.engine = policy.engine();
         self.decider.replace(policy);
     }
 

@@ -354,3 +354,15 @@ fn what_is_packed_in_a_text_is_packed_again() {
     let redacted = redact(Mode::Remove, false, &[&text]);
     assert_eq!(redacted, around(pack("the card [CREDIT_CARD] was paid, and then some more")));
 }
+
+#[test]
+fn a_private_key_in_lines_is_taken_out_line_by_line() {
+    let body: Vec<String> = (0..40).map(|line| hex(&format!("{:032}", line * 7919))).collect();
+    let text = format!(
+        "the key:\n-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\nafter\n",
+        body.join("\n")
+    );
+    let redacted = String::from_utf8(redact(Mode::Mask, true, &[text.as_bytes()])).unwrap();
+    assert!(body.iter().all(|line| !redacted.contains(line)), "{redacted}");
+    assert!(redacted.ends_with("\nafter\n"), "{redacted}");
+}

@@ -238,6 +238,60 @@ fn a_reload_puts_new_rules_in_force() {
     assert_eq!(rules_met(&monitor, &receiver), ["new", "newer"]);
 }
 
+/// Literals, names of a dictionary and a regex of the policy, sent as any program sends. The `@` is
+/// what a prefilter that only knows built-in entities lets through.
+#[test]
+fn detectors_of_the_policy_find_what_is_sent() {
+    needs!();
+    let receiver = Receiver::tcp(V4);
+    let detectors = "
+[[detector]]
+name = \"PROJECT\"
+literals = [\"Falcon\"]
+tags = [\"SECRET\"]
+[[detector]]
+name = \"CUSTOMER\"
+dictionary = \"customers.txt\"
+tags = [\"GDPR\"]
+[[rule]]
+id = \"ours\"
+entities = [\"PROJECT\", \"CUSTOMER\"]
+";
+    let start = Start::new().policy(detectors);
+    let names = start.dir().join("customers.txt");
+    std::fs::write(&names, "# made up\nJane Roe\n").expect("a file");
+    let mut monitor = start.run();
+    let send = |text: &str| {
+        let mut sender = Command::new(SENDER);
+        with_data(sender.arg("once"), receiver.address, &[text]);
+        let mut sender = Running::start(&mut sender);
+        sender.finish();
+        sender.pid()
+    };
+    let alert = monitor.the_alert_of(send("hello@: jane roe leads Falcon, and John Doe does not"));
+    assert_eq!(alert.findings(), [("CUSTOMER", "********", 1), ("PROJECT", "******", 1)]);
+    assert_eq!(alert.0["findings"][0]["tags"], serde_json::json!(["GDPR"]));
+    let written = alert.0.to_string();
+    assert!(["jane", "roe", "Falcon"].iter().all(|part| !written.contains(part)), "{written}");
+
+    std::fs::write(&names, "John Doe\n").expect("a file");
+    monitor.signal(Signal::SIGHUP);
+    monitor.wait_said("is in force, 2 rules");
+    let alert = monitor.the_alert_of(send("hello@: Jane Roe and John Doe"));
+    assert_eq!(alert.findings(), [("CUSTOMER", "********", 1)]);
+
+    std::fs::remove_file(&names).expect("it is there");
+    monitor.signal(Signal::SIGHUP);
+    monitor.wait_said("the old one stays in force");
+    let said = monitor.stderr();
+    assert!(
+        said.contains("policy.toml:9:14: dictionary \"customers.txt\" cannot be read"),
+        "{said}"
+    );
+    let alert = monitor.the_alert_of(send("hello@: it is John Doe"));
+    assert_eq!(alert.entities(), ["CUSTOMER"]);
+}
+
 #[test]
 fn a_reload_of_a_policy_that_does_not_hold_leaves_the_old_one_in_force() {
     needs!();

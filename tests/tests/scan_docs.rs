@@ -164,8 +164,8 @@ fn entities_are_listed_shown_and_printed_as_json() {
     for line in json.lines() {
         let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
         for key in ["entity", "title", "standard", "example"] {
-            // One line for each, also where the example has more.
-            let value = line[key].as_str().unwrap_or_default().replace('\n', "\\n");
+            let value = line[key].as_str().unwrap_or_default();
+            let value = value.replace('\r', "\\r").replace('\n', "\\n");
             assert!(!value.is_empty() && table.contains(&value), "{key} of {line}");
         }
         assert!(line["tier"].is_string() && line["tags"].is_array(), "{line}");

@@ -100,7 +100,7 @@ fn print(args: &EntitiesArgs, rows: &[&'static Detector], out: &mut dyn Write) -
             out,
             "{entity:names$}  {tier:tiers$}  {joined:tags$}  {title} ({}{by_name}): {}",
             line.standard,
-            line.example.replace('\n', "\\n")
+            in_a_line(line.example)
         )?;
     }
     Ok(())
@@ -112,7 +112,7 @@ fn one(row: &'static Detector, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  tier      {}: {}", line.tier, tier(row.tier))?;
     writeln!(out, "  tags      {}", line.tags.join(", "))?;
     writeln!(out, "  standard  {}", line.standard)?;
-    writeln!(out, "  example   {}", line.example.replace('\n', "\\n"))?;
+    writeln!(out, "  example   {}", in_a_line(line.example))?;
     if row.valid.is_some() {
         let chance = row.chance * 100.0;
         writeln!(out, "  check     {chance:.3} % of random strings of its shape pass it")?;
@@ -128,6 +128,11 @@ fn one(row: &'static Detector, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  is looked for only where --entities or a rule names it")?;
     }
     Ok(())
+}
+
+/// An example that has lines, as one.
+fn in_a_line(example: &str) -> String {
+    example.replace('\r', "\\r").replace('\n', "\\n")
 }
 
 fn tier(tier: Tier) -> &'static str {

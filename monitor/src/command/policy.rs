@@ -11,8 +11,8 @@ use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
 
 use crate::capture::prefilter::{Needs, Shape};
-use crate::limits::POLICY_BYTES_MAX;
-use crate::policy::{Date, Level, Policy, Problem};
+use crate::limits::{DICTIONARY_BYTES_MAX, POLICY_BYTES_MAX};
+use crate::policy::{Date, Files, Level, Policy, Problem};
 
 const EXAMPLES: &str = "Examples:
   egress-monitor policy check policy.toml
@@ -82,7 +82,7 @@ pub fn run(args: &PolicyArgs, today: Date) -> io::Result<Outcome> {
         out: &mut io::stdout().lock(),
         err: &mut io::stderr().lock(),
     };
-    printer.check(read(file), today)
+    printer.check(read(file), &mut dictionaries(file), today)
 }
 
 /// The day by the system's clock, in UTC.
@@ -134,8 +134,34 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Reads the dictionaries of a policy, whose paths begin where it stands; one byte more than the
+/// limit at most.
+pub(super) fn dictionaries(policy: &Path) -> impl FnMut(&str) -> Result<Vec<u8>, String> + use<> {
+    let beside = policy.parent().unwrap_or(Path::new("")).to_owned();
+    move |name| {
+        let limit = u64::try_from(DICTIONARY_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+        let path = beside.join(name);
+        read_regular(&path, limit).map_err(|error| error.to_string())
+    }
+}
+
+fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    // Nobody may write to a pipe, and the daemon would wait for it.
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 impl Printer<'_> {
-    fn check(&mut self, read: io::Result<Vec<u8>>, today: Date) -> io::Result<Outcome> {
+    fn check(
+        &mut self,
+        read: io::Result<Vec<u8>>,
+        files: &mut Files<'_>,
+        today: Date,
+    ) -> io::Result<Outcome> {
         let bytes = match read {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -143,7 +169,7 @@ impl Printer<'_> {
                 return Ok(Outcome::NoInput);
             }
         };
-        match Policy::parse_bytes(&bytes, today) {
+        match Policy::parse_bytes(&bytes, today, files) {
             Ok(policy) => {
                 self.report(&policy.warnings, Some(&policy))?;
                 Ok(Outcome::Holds)
@@ -259,7 +285,8 @@ mod tests {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut printer =
             Printer { file: "policy.toml", json, colour: false, out: &mut out, err: &mut err };
-        let outcome = printer.check(Ok(policy.to_vec()), TODAY).unwrap();
+        let outcome =
+            printer.check(Ok(policy.to_vec()), &mut dictionaries(Path::new("-")), TODAY).unwrap();
         (outcome, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 
@@ -304,7 +331,7 @@ policy.toml:1:11: version is 3; write 1
 1 | version = 3
   |           ^
 
-policy.toml:2:1: unknown key \"rules\" in the policy; did you mean \"rule\"? keys: version, settings, protect, rule
+policy.toml:2:1: unknown key \"rules\" in the policy; did you mean \"rule\"? keys: version, settings, protect, detector, rule
   |
 2 | rules = 1
   | ^^^^^
@@ -334,6 +361,18 @@ policy.toml does not hold: 3 errors
     }
 
     #[test]
+    fn dictionaries_stand_beside_the_policy() {
+        let dir = std::env::temp_dir().join(format!("dictionaries-{}", std::process::id()));
+        std::fs::create_dir_all(dir.join("lists")).unwrap();
+        std::fs::write(dir.join("lists/a.txt"), "Jane Roe\n").unwrap();
+        let mut files = dictionaries(&dir.join("policy.toml"));
+        assert_eq!(files("lists/a.txt").unwrap(), b"Jane Roe\n");
+        assert_eq!(files("lists").unwrap_err(), "it is no regular file");
+        assert!(files("b.txt").unwrap_err().contains("No such file"));
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
     fn a_file_that_is_not_there_is_no_error_of_the_policy() {
         for (json, told) in [(false, "policy.toml: cannot be read: "), (true, "\"unreadable\":\"")]
         {
@@ -341,7 +380,10 @@ policy.toml does not hold: 3 errors
             let mut printer =
                 Printer { file: "policy.toml", json, colour: false, out: &mut out, err: &mut err };
             let read = read(Path::new("/nowhere/policy.toml"));
-            assert_eq!(printer.check(read, TODAY).unwrap(), Outcome::NoInput);
+            assert_eq!(
+                printer.check(read, &mut dictionaries(Path::new("-")), TODAY).unwrap(),
+                Outcome::NoInput
+            );
             out.extend(err);
             assert!(String::from_utf8(out).unwrap().contains(told));
         }

@@ -536,6 +536,13 @@ proptest! {
             prop_assert!(!fresh.is_empty() && carry.len() <= FLOW_CARRY_BYTES_MAX);
             let bytes = &[carry, fresh].concat()[..];
             for view in views_live(&Text { bytes, fresh: 0, part }).iter() {
+                let known = |name: &str| ["plain", "json", "percent", "chunked"].contains(&name);
+                if !view.encoding.split('+').all(known) {
+                    // What else is undone may grow, and maps back to a region.
+                    let span = view.span(0..view.bytes.len());
+                    prop_assert!(span.start <= span.end && span.end <= bytes.len());
+                    continue;
+                }
                 prop_assert!(view.bytes.len() <= bytes.len());
                 let end = view.source(view.bytes.len());
                 prop_assert!(end == bytes.len() || (view.end == End::Edge && end < bytes.len()));

@@ -140,6 +140,15 @@ pub(super) fn is_date(year: u32, month: u32, day: u32) -> bool {
     (1..=days).contains(&day)
 }
 
+/// Whether the digits are milli-, micro- or nanoseconds since 1970, of a time from 2001 to 2040.
+pub(super) fn is_time(digits: &[u8]) -> bool {
+    const FROM_SECONDS: u64 = 978_307_200;
+    const TO_SECONDS: u64 = 2_208_988_800;
+    let fraction = matches!(digits.len(), 13 | 16 | 19);
+    let seconds = digits.iter().take(10).fold(0, |n, digit| n * 10 + u64::from(digit & 0x0F));
+    fraction && (FROM_SECONDS..TO_SECONDS).contains(&seconds)
+}
+
 /// Two digits at `at` as a number.
 pub(super) fn two(digits: &[u8], at: usize) -> Option<u32> {
     Some(value(*digits.get(at)?)? * 10 + value(*digits.get(at + 1)?)?)

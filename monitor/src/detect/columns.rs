@@ -149,6 +149,63 @@ pub(super) fn sql_column(text: &[u8], at: usize) -> Option<(usize, usize)> {
     (!text.is_empty() && text.iter().all(is_name)).then_some((name.start, name.end))
 }
 
+/// Hands on the values of `INSERT INTO t (a, b) VALUES (…, …), …` with the spans of their columns'
+/// names.
+pub(super) fn each_sql_value(text: &[u8], mut found: impl FnMut((usize, usize), Field)) {
+    let mut from = 0;
+    while let Some(values) = find_word(text, from, b"values") {
+        from = values + b"values".len();
+        let floor = values.saturating_sub(SQL_BYTES_MAX);
+        let names = memrchr(b')', slice(text, floor, values)).map(|end| floor + end);
+        let Some(names_end) = names else { continue };
+        let Some(begin) = memrchr(b'(', slice(text, floor, names_end)) else { continue };
+        let names: Vec<Field> =
+            cells(text, floor + begin + 1, names_end, b',', b'\'').take(COLUMNS_MAX).collect();
+        let mut tuple = from;
+        while let Some(open) = next_tuple(text, tuple) {
+            let close = tuple_end(text, open + 1);
+            for (name, cell) in names.iter().zip(cells(text, open + 1, close, b',', b'\'')) {
+                if cell.start < cell.end {
+                    found((name.start, name.end), cell);
+                }
+            }
+            tuple = close + 1;
+        }
+        from = from.max(tuple);
+    }
+}
+
+/// The `(` of the next tuple, behind nothing but blanks and a comma.
+fn next_tuple(text: &[u8], from: usize) -> Option<usize> {
+    let rest = text.get(from..)?;
+    let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n' | b',');
+    let at = from + rest.iter().position(|b| !blank(b))?;
+    (byte(text, at) == b'(').then_some(at)
+}
+
+/// Where the tuple ends that `from` is in: at its `)`, or at the end of the text.
+fn tuple_end(text: &[u8], from: usize) -> usize {
+    let (mut quoted, rest) = (false, text.get(from..).unwrap_or_default());
+    let end = rest.iter().position(|b| {
+        quoted ^= *b == b'\'';
+        *b == b')' && !quoted
+    });
+    end.map_or(text.len(), |end| from + end)
+}
+
+/// The next place of `word`, in lower case, whatever case it is written in.
+fn find_word(text: &[u8], from: usize, word: &[u8]) -> Option<usize> {
+    let mut at = from;
+    while let Some(found) = memchr::memchr2(b'v', b'V', text.get(at..)?) {
+        at += found;
+        if slice(text, at, at + word.len()).eq_ignore_ascii_case(word) {
+            return Some(at);
+        }
+        at += 1;
+    }
+    None
+}
+
 /// The `(` of the tuple that is open at `at`, of those that begin with the one at `open`.
 fn last_tuple(text: &[u8], open: usize, at: usize) -> Option<usize> {
     let (mut tuple, mut quoted, mut depth) = (None, false, 0usize);

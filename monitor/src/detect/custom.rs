@@ -2,6 +2,7 @@
 //! weighed as the built-in ones are. It reads no file, and judges no policy.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
@@ -29,6 +30,12 @@ pub struct Custom {
     pub needs_context: bool,
     /// How sure a match is where nothing names it.
     pub confidence: Confidence,
+}
+
+impl fmt::Debug for Custom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Custom").field("entity", &self.entity).finish_non_exhaustive()
+    }
 }
 
 /// Whether a value without separators, letters in upper case, may have been issued.
@@ -111,7 +118,7 @@ pub struct Dictionary {
 }
 
 /// Words of a term.
-const WORDS_MAX: usize = 6;
+pub const WORDS_MAX: usize = 6;
 /// Bytes between two words of a term.
 const GAP_BYTES_MAX: usize = 2;
 

@@ -162,6 +162,9 @@ pub struct Detector {
     pub words: Words,
     /// Where and how the engine looks for it.
     pub find: Find,
+    /// Ways to look beside [`Detector::find`] that find what the entity's shape in the kernel's
+    /// prefilter does not have: live, only where the policy makes the prefilter wider anyway.
+    pub wide: Option<Find>,
     /// Whether a value without separators, letters in upper case, may have been issued. `None`
     /// where the standard has no check and no ranges.
     pub valid: Option<fn(compact: &[u8]) -> bool>,
@@ -193,6 +196,7 @@ impl Detector {
             example: "",
             words: Words { key: &[], near: &[], hostile: &[], doubtful: &[] },
             find: Find::Forms(&[]),
+            wide: None,
             valid: None,
             plausible: None,
             test_values: &[],

@@ -16,7 +16,7 @@ pub(super) const NEAR_DB: i16 = 25;
 /// What it is worth that the text holds nothing else.
 pub(super) const ALONE_DB: i16 = 14;
 /// What a key costs under which machines store numbers that name a thing.
-pub(super) const DOUBT_DB: i16 = 2;
+pub(super) const DOUBT_DB: i16 = 10;
 /// What it costs to be joined to a word (`order-4111…`) where no context names the entity.
 pub(super) const JOINED_DB: i16 = 10;
 

@@ -139,6 +139,11 @@ pub(super) struct Ending {
 }
 
 impl Ending {
+    /// Whether the key is one word.
+    pub fn is_one_word(self) -> bool {
+        self.last != 0 && self.pair == 0
+    }
+
     /// With one word more at the end.
     pub fn push(&mut self, word: u64) {
         self.pair = if self.last == 0 { 0 } else { pair(self.last, word) };
@@ -151,8 +156,8 @@ fn pair(one: u64, other: u64) -> u64 {
 }
 
 impl Index {
-    /// What the detectors look for, each with its number.
-    pub fn new(rows: &[(usize, &Detector)]) -> Index {
+    /// What the detectors look for, each with its number, and where `wide` in all ways.
+    pub fn new(rows: &[(usize, &Detector)], wide: bool) -> Index {
         let bucket = || Bucket {
             digits_min: u32::MAX,
             bare: Vec::new(),
@@ -175,6 +180,9 @@ impl Index {
         let mut literals = Vec::new();
         for (number, row) in rows {
             index.add(*number, row, row.find, &mut literals);
+            if let Some(find) = row.wide.filter(|_| wide) {
+                index.add(*number, row, find, &mut literals);
+            }
         }
         if !literals.is_empty() {
             // Of two literals that begin at the same byte the longer one counts: `sk-ant-` is no

@@ -39,7 +39,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use custom::{Custom, Dictionary, Matcher, VALIDATORS, validator};
+pub use custom::{Check, Custom, Dictionary, Matcher, VALIDATORS, WORDS_MAX, validator};
 pub use detector::{Detector, Find, Tier, Words};
 pub use evidence::Reasons;
 pub use explain::{Explained, Outcome};
@@ -144,6 +144,12 @@ impl Engine {
     /// An engine with the built-in detectors that are `on`, and at most
     /// [`CUSTOM_DETECTORS_MAX`] of a policy.
     pub fn with(on: impl Fn(&Detector) -> bool, customs: &[Arc<Custom>]) -> Engine {
+        Engine::reaching(on, customs, true)
+    }
+
+    /// As [`Engine::with`], and where not `wide` only in those ways that the shapes of the entities
+    /// in the kernel's prefilter cover.
+    pub fn reaching(on: impl Fn(&Detector) -> bool, customs: &[Arc<Custom>], wide: bool) -> Engine {
         let customs: Vec<Arc<Custom>> =
             customs.iter().take(CUSTOM_DETECTORS_MAX).cloned().collect();
         let rows: Vec<(usize, &Detector)> =
@@ -157,7 +163,7 @@ impl Engine {
         }
         Engine {
             lexicon: Lexicon::new(terms.chain(brought)),
-            index: Index::new(&rows),
+            index: Index::new(&rows, wide),
             entities: built_in.chain(customs.iter().map(|custom| custom.entity.clone())).collect(),
             customs,
         }

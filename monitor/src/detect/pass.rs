@@ -9,7 +9,7 @@ use super::forms::Shape;
 use super::index::{Bucket, DENSITY_BYTES, GROUP_MAX, LETTERS_MAX, TOKEN_MAX};
 use super::probe::Probe;
 use super::text::{self, Boundary, Run};
-use super::{DetectorId, Engine, Hit, TableOf, key, table};
+use super::{DetectorId, Engine, Hit, TableOf, checksum, columns, key, table};
 use crate::limits::HITS_PER_SAMPLE_MAX;
 use crate::model::Confidence;
 
@@ -43,7 +43,7 @@ impl<'a, 't> Pass<'a, 't> {
     ) -> Pass<'a, 't> {
         Pass {
             engine,
-            probe: Probe::new(text, &engine.lexicon, table.table),
+            probe: Probe::new(text, &engine.lexicon, table),
             goes_on: table.goes_on,
             token_end: 0,
             run: Run::default(),
@@ -161,9 +161,10 @@ impl Pass<'_, '_> {
             return;
         }
         let compact = text::slice(text, at, end);
+        let weak = joined || checksum::is_time(compact);
         for bare in &bucket.bare {
             if !bare.weak || named.contains(bare.index) {
-                self.judge(bare.index, compact, (at, end), bare.worth_db, bare.weak || joined);
+                self.judge(bare.index, compact, (at, end), bare.worth_db, bare.weak || weak);
             }
         }
     }
@@ -312,23 +313,31 @@ impl Pass<'_, '_> {
         }
     }
 
-    /// Looks at the cells of columns that name what is looked for under keys.
+    /// Looks at the cells of columns that name what is looked for under keys: of a table, and of
+    /// the tuples of an SQL statement.
     fn cells(&mut self) {
-        let (engine, table) = (self.engine, self.probe.table());
-        let Some(header) = &table.header else { return };
-        let keyed = |column: usize| {
-            let named = table.named(column);
-            engine.index.keyed.rows.iter().filter(move |(index, _)| named.contains(*index))
-        };
-        let text = self.probe.text;
-        let from = header.first_row(text, self.goes_on);
-        let wanted = |column: usize| keyed(column).next().is_some();
-        header.each_cell(text, from, wanted, |column, cell| {
-            for (index, find) in keyed(column) {
+        let (engine, table, text) = (self.engine, self.probe.table(), self.probe.text);
+        if engine.index.keyed.rows.is_empty() {
+            return;
+        }
+        if let Some(header) = &table.header {
+            let from = header.first_row(text, self.goes_on);
+            let wanted = |column: usize| table.may_be_keyed(column, &engine.index.keyed);
+            header.each_cell(text, from, wanted, |_, cell| self.cell(cell));
+        } else if self.probe.is_sql() {
+            columns::each_sql_value(text, |_, cell| self.cell(cell));
+        }
+    }
+
+    /// Looks at a cell whose column may name what is looked for under keys.
+    fn cell(&mut self, cell: Field) {
+        let named = self.probe.named_by_column(cell.start);
+        for (index, find) in &self.engine.index.keyed.rows {
+            if named.contains(*index) {
                 let found = find(&mut self.probe, cell);
                 self.keep(*index, found);
             }
-        });
+        }
     }
 
     /// Looks at the beginnings of secrets.

@@ -11,7 +11,7 @@ use super::key;
 use super::lexicon::{Lexicon, Marks, hash, is_word_byte, next_word};
 use super::set::Set;
 use super::text::{Boundary, boundary, byte, byte_before, slice};
-use super::{DetectorId, Hit, Outcome};
+use super::{DetectorId, Hit, Outcome, TableOf};
 use crate::model::Confidence;
 
 /// Bytes before a value in which a word counts as next to it.
@@ -60,6 +60,8 @@ pub struct Probe<'t> {
     alone: Option<((usize, usize), bool)>,
     sql: Option<bool>,
     table: &'t Table,
+    /// Whether the header of the table is not in this text.
+    goes_on: bool,
     column: Option<(usize, Key)>,
 }
 
@@ -79,9 +81,9 @@ impl Table {
         Table { header, keys }
     }
 
-    /// The detectors that the name of a column names.
-    pub(super) fn named(&self, column: usize) -> Set {
-        self.keys.get(column).map_or_else(Set::default, Key::says)
+    /// Whether the name of a column may end with what a value under a key is found by.
+    pub(super) fn may_be_keyed(&self, column: usize, keyed: &Keyed) -> bool {
+        self.keys.get(column).is_some_and(|key| keyed.may_end(key.ending))
     }
 }
 
@@ -119,7 +121,7 @@ enum Verdict {
 }
 
 impl<'t> Probe<'t> {
-    pub(super) fn new(text: &'t [u8], lexicon: &'t Lexicon, table: &'t Table) -> Probe<'t> {
+    pub(super) fn new(text: &'t [u8], lexicon: &'t Lexicon, table: TableOf<'t>) -> Probe<'t> {
         let near = Near::default();
         Probe {
             text,
@@ -132,7 +134,8 @@ impl<'t> Probe<'t> {
             near,
             alone: None,
             sql: None,
-            table,
+            table: table.table,
+            goes_on: table.goes_on,
             column: None,
         }
     }
@@ -214,6 +217,14 @@ impl<'t> Probe<'t> {
         })
     }
 
+    /// The detectors that the name of the column names that the value at `start` stands in.
+    pub(super) fn named_by_column(&mut self, start: usize) -> Set {
+        match self.key_at(start).span {
+            Some(_) => Set::default(),
+            None => self.column_at(start).says(),
+        }
+    }
+
     /// The detectors of which a term ends the key that the value at `start` is stored under, and no
     /// word of that key speaks against it. The term may begin in the key above: `user`, `name`.
     pub(super) fn named_by_end(&mut self, start: usize, keyed: &Keyed) -> Set {
@@ -222,13 +233,7 @@ impl<'t> Probe<'t> {
             return Set::default();
         }
         let Some((outer, inner)) = self.named_key(start) else { return Set::default() };
-        let parts = [slice(self.text, outer.0, outer.1), b".", slice(self.text, inner.0, inner.1)];
-        let mut joined = [0u8; JOINED_BYTES_MAX];
-        let mut length = 0;
-        for (slot, byte) in joined.iter_mut().zip(parts.into_iter().flatten()) {
-            *slot = *byte;
-            length += 1;
-        }
+        let (joined, length) = self.join(outer, inner);
         let mut named = self.terms_at_end(slice(&joined, 0, length));
         named.remove(&key.against);
         named
@@ -272,10 +277,19 @@ impl<'t> Probe<'t> {
         Some((wide, span.1))
     }
 
+    /// The span of the name of the column that the value at `start` stands in, where it is in this
+    /// text.
+    fn column_name(&mut self, start: usize) -> Option<(usize, usize)> {
+        let span = self.column_at(start).span?;
+        (self.table.header.is_none() || !self.goes_on).then_some(span)
+    }
+
     /// The spans of the key above that key, empty where there is none, and of that key; of one that
     /// says nothing (`value`), of those above it.
     pub(super) fn named_key(&mut self, start: usize) -> Option<((usize, usize), (usize, usize))> {
-        let inner = self.wide_key(start)?;
+        let Some(inner) = self.wide_key(start) else {
+            return self.column_name(start).map(|name| ((name.0, name.0), name));
+        };
         let mut above = key::path_before(self.text, start);
         let mut outer = above.next().unwrap_or((inner.0, inner.0));
         // An array: its key is that of its values.
@@ -407,7 +421,7 @@ impl<'t> Probe<'t> {
     }
 
     /// Whether an SQL statement with values may stand in the text.
-    fn is_sql(&mut self) -> bool {
+    pub(super) fn is_sql(&mut self) -> bool {
         let text = self.text;
         let finds = |word| memchr::memmem::find(text, word).is_some();
         *self.sql.get_or_insert_with(|| finds(b"VALUES") || finds(b"values"))
@@ -441,8 +455,51 @@ impl<'t> Probe<'t> {
                 }
             }
         }
+        set.union(&self.joined_at(start));
         self.path = Some((start, set));
         set
+    }
+
+    /// What the key above the one of the value at `start` and that key say together: `tax` and `id`.
+    fn joined_at(&mut self, start: usize) -> Set {
+        let mut set = Set::default();
+        let key = self.key_at(start);
+        // Only a key of one word leaves the beginning of a term to the key above it.
+        if !key.ending.is_one_word() {
+            return set;
+        }
+        let Some((outer, inner)) = self.named_key(start).filter(|(outer, _)| outer.0 < outer.1)
+        else {
+            return set;
+        };
+        let (joined, length) = self.join(outer, inner);
+        let joined = slice(&joined, 0, length);
+        let mut at = 0;
+        while let Some(word) = next_word(joined, at) {
+            let mut marks = Marks::default();
+            if self.lexicon.look_up(joined, word, length, &mut marks) == Some(length) {
+                set.union(&marks.key);
+                set.union(&marks.near);
+            }
+            at = word.1;
+        }
+        set
+    }
+
+    /// Two keys as one.
+    fn join(
+        &self,
+        outer: (usize, usize),
+        inner: (usize, usize),
+    ) -> ([u8; JOINED_BYTES_MAX], usize) {
+        let parts = [slice(self.text, outer.0, outer.1), b".", slice(self.text, inner.0, inner.1)];
+        let mut joined = [0u8; JOINED_BYTES_MAX];
+        let mut length = 0;
+        for (slot, byte) in joined.iter_mut().zip(parts.into_iter().flatten()) {
+            *slot = *byte;
+            length += 1;
+        }
+        (joined, length)
     }
 
     /// The detectors that words near by name.

@@ -3,8 +3,9 @@
 //! error in one pass; the rest answers whether a rule applies. It keeps no state between messages
 //! (that is [`crate::decide`]) and reads neither file nor clock.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,8 @@ pub use protect::{Protect, Protection};
 pub use scope::{Destination, Network, Processes};
 pub(crate) use words::suggest;
 
+use crate::capture::prefilter::{Needs, Shape};
+use crate::detect::{Custom, Engine};
 use crate::limits::{OPAQUE_FLOW_BYTES_PER_S, OPAQUE_HOST_BYTES_PER_S, POLICY_BYTES_MAX};
 use crate::model::{Confidence, Endpoint, Entity, Finding, Process, Severity, Transport};
 use problem::Problems;
@@ -32,6 +35,9 @@ use problem::Problems;
 /// only.
 pub const DEFAULT_TEXT: &str = include_str!("default.toml");
 
+/// Gives the bytes of a file by its path as the policy names it, or says why there are none.
+pub type Files<'f> = dyn FnMut(&str) -> Result<Vec<u8>, String> + 'f;
+
 /// A policy that holds.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -39,6 +45,8 @@ pub struct Policy {
     pub settings: Settings,
     /// What is never killed besides what is built in; ask [`Policy::protection`].
     pub protect: Protect,
+    /// The detectors that it brings along, in the order of the file.
+    pub detectors: Vec<Arc<Custom>>,
     /// In the order of the file, at least one.
     pub rules: Vec<Rule>,
     /// What the author should know and the policy holds without.
@@ -173,30 +181,38 @@ impl Entities {
 }
 
 impl Policy {
-    /// Reads a policy. `today` is the day against which exceptions expire.
+    /// Reads a policy that names no file. `today` is the day against which exceptions expire.
     ///
     /// # Errors
     ///
     /// Everything that is wrong with it, warnings included, in the order of the file; at most
     /// [`crate::limits::POLICY_ERRORS_MAX`] and one that says how many more there are.
     pub fn parse(text: &str, today: Date) -> Result<Policy, Vec<Problem>> {
+        Policy::parse_text(text, today, &mut |_| Err("no file is read here".to_owned()))
+    }
+
+    fn parse_text(text: &str, today: Date, files: &mut Files<'_>) -> Result<Policy, Vec<Problem>> {
         fits(text.as_bytes())?;
         let mut problems = Problems::new();
-        let policy = parse::policy(text, today, &mut problems);
+        let policy = parse::policy(text, today, files, &mut problems);
         let holds = !problems.has_errors();
         let problems = problems.finish(text);
         if holds { Ok(Policy { warnings: problems, ..policy }) } else { Err(problems) }
     }
 
-    /// Reads a policy as it stands in a file.
+    /// Reads a policy as it stands in a file; `files` has those that it names.
     ///
     /// # Errors
     ///
     /// As [`Policy::parse`]; bytes that are no UTF-8 are an error with their place.
-    pub fn parse_bytes(bytes: &[u8], today: Date) -> Result<Policy, Vec<Problem>> {
+    pub fn parse_bytes(
+        bytes: &[u8],
+        today: Date,
+        files: &mut Files<'_>,
+    ) -> Result<Policy, Vec<Problem>> {
         fits(bytes)?;
         match std::str::from_utf8(bytes) {
-            Ok(text) => Policy::parse(text, today),
+            Ok(text) => Policy::parse_text(text, today, files),
             Err(error) => {
                 let until = error.valid_up_to();
                 let valid = bytes.get(..until).unwrap_or_default();
@@ -216,6 +232,22 @@ impl Policy {
     pub fn entities(&self) -> Vec<Entity> {
         let asked = self.rules.iter().flat_map(|rule| rule.entities.iter());
         asked.map(|(entity, _)| entity.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// An engine that finds what the rules ask for, and nothing that the kernel's prefilter for this
+    /// policy does not let through.
+    pub fn engine(&self) -> Engine {
+        let asked: HashSet<Entity> = self.entities().into_iter().collect();
+        let customs = self.detectors.iter().filter(|custom| asked.contains(&custom.entity));
+        let customs: Vec<Arc<Custom>> = customs.cloned().collect();
+        let needs = Needs::of(&asked);
+        let wide = needs.is_all() || needs.has(Shape::Digits);
+        Engine::reaching(|row| asked.contains(&Entity::of(row.entity)), &customs, wide)
+    }
+
+    /// An engine of all detectors that it brings along; `None` where there are none.
+    pub fn own_engine(&self) -> Option<Engine> {
+        (!self.detectors.is_empty()).then(|| Engine::with(|_| false, &self.detectors))
     }
 
     /// Why `process` must not be killed, whatever the rules say; `None` where it may be. `own_pid`

@@ -192,6 +192,16 @@ pub(super) fn text(
     None
 }
 
+/// True or false.
+pub(super) fn boolean(node: &Node<'_>, key: &str, problems: &mut Problems) -> Option<bool> {
+    let DeValue::Boolean(value) = node.get_ref() else {
+        let wrong = format!("{key} is {}, not a boolean", kind(node.get_ref()));
+        problems.error(node.span(), wrong, "write true or false, without quotes");
+        return None;
+    };
+    Some(*value)
+}
+
 /// One of `words`, as what it stands for.
 pub(super) fn word<T: Copy>(
     node: &Node<'_>,

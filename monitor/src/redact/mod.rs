@@ -77,6 +77,21 @@ impl Redactor {
         Redactor { engine, key, mode, which }
     }
 
+    /// One that shows of what `engine` finds what the detectors show.
+    pub fn partly(engine: Engine) -> Redactor {
+        Redactor::new(engine, Key::from_bytes([0; KEY_BYTES]), Mode::Partly, Which::default())
+    }
+
+    /// A short text without its values.
+    pub fn strike(&self, text: &str) -> String {
+        let mut redacted = Vec::with_capacity(text.len());
+        let mut out = |bytes: &[u8]| redacted.extend_from_slice(bytes);
+        let mut stream = Stream::new(self, false);
+        stream.push(text.as_bytes(), &mut out);
+        stream.finish(&mut out);
+        String::from_utf8_lossy(&redacted).into_owned()
+    }
+
     /// The detectors.
     pub fn engine(&self) -> &Engine {
         &self.engine
@@ -120,19 +135,10 @@ impl Redactor {
     }
 }
 
-/// Strikes out every finding of every detector in a short text, showing what the detectors show:
+/// Strikes out every finding of every usual detector in a short text, showing what the detectors show:
 /// for command lines and the like before they are written anywhere, whatever the policy says.
 pub fn partly(text: &str) -> String {
     // Built once: what is written often should not build the detectors each time.
     static REDACTOR: OnceLock<Redactor> = OnceLock::new();
-    let redactor = REDACTOR.get_or_init(|| {
-        let key = Key::from_bytes([0; KEY_BYTES]);
-        Redactor::new(Engine::usual(), key, Mode::Partly, Which::default())
-    });
-    let mut redacted = Vec::with_capacity(text.len());
-    let mut out = |bytes: &[u8]| redacted.extend_from_slice(bytes);
-    let mut stream = Stream::new(redactor, false);
-    stream.push(text.as_bytes(), &mut out);
-    stream.finish(&mut out);
-    String::from_utf8_lossy(&redacted).into_owned()
+    REDACTOR.get_or_init(|| Redactor::partly(Engine::usual())).strike(text)
 }

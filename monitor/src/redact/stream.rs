@@ -8,7 +8,8 @@ use zeroize::Zeroize;
 use super::strike::Strikes;
 use super::{Counts, Redactor};
 use crate::limits::{
-    REDACT_AHEAD_BYTES, REDACT_BEHIND_BYTES, REDACT_PIECE_BYTES_MIN, REDACT_WINDOW_BYTES,
+    REDACT_AHEAD_BYTES, REDACT_BEHIND_BYTES, REDACT_BEHIND_LINE_BYTES, REDACT_PIECE_BYTES_MIN,
+    REDACT_WINDOW_BYTES,
 };
 
 /// One text on its way.
@@ -93,7 +94,7 @@ impl<'a> Stream<'a> {
 
     /// Writes what can be told of the window; `last` where nothing follows it that counts.
     fn write_some_of(&mut self, last: bool, out: &mut dyn FnMut(&[u8])) {
-        let base = self.written.saturating_sub(REDACT_BEHIND_BYTES);
+        let base = self.written.saturating_sub(self.behind());
         let from = self.written - base;
         let mut text = self.window.get(base..).unwrap_or_default();
         let mut whole = last;
@@ -117,6 +118,21 @@ impl<'a> Stream<'a> {
         };
         Redactor::write(text, from, to, &self.strikes, &mut self.counts, out);
         self.written = base + to;
+    }
+
+    /// Bytes before the next that are looked at for what they say about it. By line that is less:
+    /// they are looked at for each line. A block of PEM that was begun is looked at whole.
+    fn behind(&self) -> usize {
+        let most = self.written.saturating_sub(REDACT_BEHIND_BYTES);
+        let before = self.window.get(most..self.written).unwrap_or_default();
+        let in_block = || {
+            let block = memchr::memmem::rfind(before, b"-----BEGIN ");
+            block.is_some_and(|at| {
+                let block = before.get(at..).unwrap_or_default();
+                memchr::memmem::find(block, b"-----END ").is_none()
+            })
+        };
+        if self.by_line && !in_block() { REDACT_BEHIND_LINE_BYTES } else { REDACT_BEHIND_BYTES }
     }
 
     /// Drops what was written and is too far behind to say something.

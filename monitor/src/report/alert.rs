@@ -8,7 +8,7 @@ use crate::act::Outcome;
 use crate::limits::CMDLINE_BYTES_MAX;
 use crate::model::{Endpoint, Finding, Process, SampleHead, Severity, Tap, Transport};
 use crate::policy::{Action, Rule};
-use crate::redact::partly;
+use crate::redact::{Redactor, partly};
 
 /// What a rule came to for one message, and what was done.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -81,14 +81,16 @@ pub struct AlertEndpoint {
     pub port: u16,
 }
 
-impl From<&Process> for AlertProcess {
-    fn from(process: &Process) -> Self {
+impl AlertProcess {
+    /// A process without what detectors find in its words; `own` has those of the policy.
+    fn new(process: &Process, own: Option<&Redactor>) -> Self {
+        let partly = |text: &str| without_values(text, own);
         Self {
             pid: process.key.pid,
             start_ns: process.key.start_ns,
             parent_pid: process.parent_pid,
             exe: partly(&process.exe),
-            cmdline: shown(&process.cmdline),
+            cmdline: shown(&process.cmdline, own),
             uid: process.uid,
             cgroup: partly(&process.cgroup),
             unit: process.unit.as_deref().map(partly),
@@ -104,9 +106,9 @@ impl From<Endpoint> for AlertEndpoint {
 
 /// A command line as an alert shows it. The kernel notes so many bytes of it and no more: what may
 /// be the beginning of a value that it cut there is left out, because no detector recognises it.
-fn shown(cmdline: &str) -> String {
+fn shown(cmdline: &str, own: Option<&Redactor>) -> String {
     let is_cut = cmdline.len() + 1 >= CMDLINE_BYTES_MAX;
-    let mut text = partly(if is_cut { whole_words(cmdline) } else { cmdline });
+    let mut text = without_values(if is_cut { whole_words(cmdline) } else { cmdline }, own);
     if text.len() > CMDLINE_BYTES_MAX {
         let end = (0..=CMDLINE_BYTES_MAX).rev().find(|&at| text.is_char_boundary(at));
         text.truncate(end.unwrap_or(0));
@@ -117,6 +119,10 @@ fn shown(cmdline: &str) -> String {
     text
 }
 
+fn without_values(text: &str, own: Option<&Redactor>) -> String {
+    own.map_or_else(|| partly(text), |own| partly(&own.strike(text)))
+}
+
 fn whole_words(cmdline: &str) -> &str {
     let words = cmdline.rfind(char::is_whitespace).and_then(|end| cmdline.get(..end));
     let in_value = |c: char| c.is_ascii_digit() || c.is_whitespace() || "-.+%".contains(c);
@@ -124,7 +130,7 @@ fn whole_words(cmdline: &str) -> &str {
 }
 
 /// What an alert needs besides the rule and the sample.
-pub struct Particulars {
+pub struct Particulars<'a> {
     /// [`Alert::time`].
     pub time: String,
     /// [`Alert::id`].
@@ -135,11 +141,13 @@ pub struct Particulars {
     pub findings_more: usize,
     /// Sent and examined bytes of the flow.
     pub bytes: (u64, u64),
+    /// What strikes out values that only the detectors of the policy know.
+    pub own: Option<&'a Redactor>,
 }
 
 impl Alert {
     /// An alert of which the outcome is not known yet.
-    pub fn new(rule: &Rule, head: &SampleHead, particulars: Particulars) -> Alert {
+    pub fn new(rule: &Rule, head: &SampleHead, particulars: Particulars<'_>) -> Alert {
         Alert {
             time: particulars.time,
             id: particulars.id,
@@ -156,7 +164,7 @@ impl Alert {
             bytes_examined: particulars.bytes.1,
             tap: head.tap,
             transport: head.transport,
-            process: AlertProcess::from(&*head.process),
+            process: AlertProcess::new(&head.process, particulars.own),
             destination: head.destination.map(AlertEndpoint::from),
             latency_us: 0,
         }

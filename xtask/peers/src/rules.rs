@@ -112,6 +112,6 @@ pub fn rules() -> Vec<Rule> {
         keyed(r"\b(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}\b", &["mac"]),
         keyed(r"-?\d{1,2}\.\d{4,}, ?-?\d{1,3}\.\d{4,}", &["lat", "coord", "geo"]),
         keyed(r"\b(?:19|20)\d{2}-\d{2}-\d{2}\b", &["birth", "dob"]),
-        keyed(r#"[^\s"',;]{6,}"#, &["password", "passwd", "secret"]),
+        plain(r#"(?i)\b(?:password|passwd|secret)["']?\s*[:=]\s*["']?[^\s"',;]{6,64}"#),
     ]
 }

@@ -21,7 +21,7 @@ impl Field<'_> {
 
     /// The same with a list behind it, so that there is something to compress.
     fn long_json(&self) -> String {
-        let items = vec!["{\"kind\":\"item\",\"state\":\"shipped\",\"count\":2}"; 12].join(",");
+        let items = ["{\"kind\":\"item\",\"state\":\"shipped\",\"count\":2}"; 12].join(",");
         let object = self.json();
         format!("{},\"items\":[{items}]}}", object.trim_end_matches('}'))
     }

@@ -8,7 +8,7 @@ use support::made::record::CARRIERS;
 use support::made::{Maker, Rng};
 
 use super::encode::{ENCODINGS, Encoding, Field};
-use super::engine::{self, Finder};
+use super::engine::{self, Finder, letters};
 use super::records::{FIXED_SEED, Finders, judged};
 use super::{Eval, Outcome};
 use crate::bench::table::{Aim, Row, Unit};
@@ -34,10 +34,6 @@ impl Tally {
         Row::new(name, self.recall(), Unit::Percent)
             .note(format!("{} of {}", self.found, self.made))
     }
-}
-
-fn letters(text: &[u8]) -> Vec<u8> {
-    text.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_uppercase).collect()
 }
 
 fn holds(finder: &Finder, bytes: &[u8], entity: &str, value: &str) -> bool {

@@ -1,7 +1,6 @@
 //! The engine as the measurements ask it: which entities there are, what stands where in a text.
 //! The only place here that knows its interface.
 
-use std::collections::HashSet;
 use std::ops::Range;
 
 use egress_monitor::decode::{Decoder, Part, Text, views};
@@ -65,20 +64,37 @@ impl Finder {
         hits.iter().map(found).collect()
     }
 
-    /// What stands in a text in any of its readings, each place once.
+    /// What stands in a text in any of its readings, as `scan` tells it: the same value in two
+    /// readings at one place is one.
     pub fn decoded(&self, text: &[u8]) -> Vec<Found> {
-        let mut all = Vec::new();
-        let mut seen = HashSet::new();
+        let mut all: Vec<(Found, Vec<u8>)> = Vec::new();
         for view in views(&Text { bytes: text, fresh: 0, part: Part::Text }).iter() {
+            let before = all.len();
             for mut found in self.plain(&view.bytes) {
+                if view.is_at_edge(&found.span) {
+                    continue;
+                }
+                let value = letters(view.bytes.get(found.span.clone()).unwrap_or_default());
                 found.span = view.span(found.span);
-                if seen.insert((found.entity, found.span.clone())) {
-                    all.push(found);
+                let known = all.iter().take(before).any(|(known, plain)| {
+                    let (a, b) = (&known.span, &found.span);
+                    a.start < b.end
+                        && b.start < a.end
+                        && known.entity == found.entity
+                        && *plain == value
+                });
+                if !known {
+                    all.push((found, value));
                 }
             }
         }
-        all
+        all.into_iter().map(|(found, _)| found).collect()
     }
+}
+
+/// The letters and digits of a value.
+pub fn letters(text: &[u8]) -> Vec<u8> {
+    text.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_uppercase).collect()
 }
 
 impl Finder {

@@ -22,6 +22,13 @@ def load(name):
     return importlib.import_module("stdnum." + name)
 
 
+def is_valid(validate, number):
+    try:
+        return bool(validate(number))
+    except ValueError:
+        return False
+
+
 def vectors(name):
     module = load(name)
     asked = {}
@@ -41,7 +48,12 @@ def vectors(name):
                     compact = module.compact(number)
                 except Exception:
                     compact = None
-                if isinstance(compact, str):
+                # What was refused for how it was written is not asked of what is left without.
+                if (
+                    isinstance(compact, str)
+                    and compact.replace("-", "").replace("+", "").isalnum()
+                    and is_valid(validate, compact) == valid
+                ):
                     asked[compact] = valid
 
     module.validate = recorded

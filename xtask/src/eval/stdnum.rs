@@ -76,6 +76,7 @@ const IDS: &[Id] = &[
     id("LT_ASMENS_KODAS", "lt.asmens", "ddddddddddd"),
     id("LV_PERSONAS_KODS", "lv.pvn", "ddddddddddd"),
     id("MY_NRIC", "my.nric", "dddddddddddd"),
+    id("MX_RFC", "mx.rfc", "AAAAddddddXXX"),
     id("MX_CURP", "mx.curp", "AAAAddddddHDFAAAdd"),
     id("NL_BSN", "nl.bsn", "ddddddddd"),
     id("NO_FODSELSNUMMER", "no.fodselsnummer", "ddddddddddd"),
@@ -148,7 +149,7 @@ pub fn measure(eval: &Eval) -> Result<Outcome> {
         let mine: Vec<(String, bool)> = vectors
             .iter()
             .filter(|vector| vector.module == id.module)
-            .map(|vector| (vector.value.to_uppercase(), vector.valid))
+            .map(|vector| (compact(id.entity, &vector.value), vector.valid))
             .collect();
         for (kind, values) in [mine.as_slice(), &random[id.entity]].into_iter().enumerate() {
             let compared = compare(id.entity, values, &known);
@@ -315,13 +316,17 @@ fn strings_of(id: &Id, count: usize) -> Vec<String> {
         .collect()
 }
 
-/// A made value without separators. The sign in a Finnish one tells the century.
 fn made(rng: &mut Rng, maker: &Maker) -> String {
-    let keeps_sign = maker.entity == "FI_PERSONAL_IDENTITY_CODE";
-    let value = (maker.make)(rng).to_uppercase();
+    compact(maker.entity, &(maker.make)(rng))
+}
+
+/// A value without separators. The sign in a Finnish one tells the century.
+fn compact(entity: &str, value: &str) -> String {
+    let keeps_sign = entity == "FI_PERSONAL_IDENTITY_CODE";
     value
+        .to_uppercase()
         .chars()
-        .filter(|letter| letter.is_ascii_alphanumeric() || (keeps_sign && *letter == '-'))
+        .filter(|letter| letter.is_ascii_alphanumeric() || (keeps_sign && "-+".contains(*letter)))
         .collect()
 }
 

@@ -38,7 +38,8 @@ pub fn run(root: &Path) -> Result<ExitCode> {
         root,
         &skips,
         &mut totals,
-        &[&test[..], &["--workspace", "--exclude", END_TO_END]].concat(),
+        &[&test[..], &["--workspace", "--exclude", END_TO_END, "--features", "xtask/engine"]]
+            .concat(),
     )?;
     // As a user builds it, so that the features are those of the binary that is installed.
     if cargo(root, &["build", "--release"]).status()?.success() {

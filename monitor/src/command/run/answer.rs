@@ -22,6 +22,7 @@ use crate::limits::{
 };
 use crate::model::{Finding, ProcessKey, SampleHead};
 use crate::policy::{Action, Policy};
+use crate::redact::Redactor;
 use crate::report::alert::{Alert, Particulars};
 use crate::report::sink::{Counters as SinkCounters, Sink};
 
@@ -70,12 +71,14 @@ pub struct Answer {
     killed: LruCache<ProcessKey, u64>,
     killer: Killer,
     sink: Sink,
+    /// For what the detectors of the policy find in command lines.
+    own: Option<Redactor>,
     counters: Counters,
 }
 
 impl Answer {
     /// Nothing was decided yet.
-    pub fn new(killer: Killer, sink: Sink) -> Answer {
+    pub fn new(killer: Killer, sink: Sink, policy: &Policy) -> Answer {
         let room = NonZeroUsize::new(KILLED_KNOWN_MAX).unwrap_or(NonZeroUsize::MIN);
         Answer {
             deaths: JoinSet::new(),
@@ -84,8 +87,14 @@ impl Answer {
             killed: LruCache::new(room),
             killer,
             sink,
+            own: policy.own_engine().map(Redactor::partly),
             counters: Counters::default(),
         }
+    }
+
+    /// Knows the detectors of another policy.
+    pub fn follow(&mut self, policy: &Policy) {
+        self.own = policy.own_engine().map(Redactor::partly);
     }
 
     /// What was done.
@@ -200,6 +209,7 @@ impl Answer {
                 findings: findings.take(FINDINGS_PER_ALERT_MAX).cloned().collect(),
                 findings_more: decision.findings.len().saturating_sub(FINDINGS_PER_ALERT_MAX),
                 bytes: flow.map_or((0, 0), |flow| (flow.sent_bytes, flow.examined_bytes)),
+                own: self.own.as_ref(),
             },
         ))
     }

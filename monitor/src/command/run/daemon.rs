@@ -122,7 +122,7 @@ impl Daemon {
         let killer = Killer::new(options.dry_run, std::process::id());
         let daemon = Daemon {
             processes: Processes::new(host.cgroup_root.clone()),
-            answer: Answer::new(killer, sink),
+            answer: Answer::new(killer, sink, &policy),
             pipeline: Pipeline::new(policy, key),
             programs,
             armed_at: Instant::now(),
@@ -252,6 +252,7 @@ impl Daemon {
         }
         self.put_prefilter(&policy);
         let rules = policy.rules.len();
+        self.answer.follow(&policy);
         self.pipeline.replace_policy(Arc::new(policy));
         tracing::info!("policy {name} is in force, {rules} rules");
     }

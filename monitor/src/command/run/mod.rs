@@ -141,14 +141,16 @@ fn read_policy(path: Option<&Path>) -> Result<Policy, Exit> {
         Exit::new(exit::NO_INPUT, format!("cannot read the policy {}: {error}", path.display()))
     })?;
     let name = path.display().to_string();
-    let policy = Policy::parse_bytes(&bytes, today()).map_err(|problems| {
-        for problem in problems.iter().take(POLICY_ERRORS_MAX) {
-            let _ = write!(std::io::stderr(), "{}", problem.render(&name, false));
-        }
-        let what =
-            format!("{name}: the policy does not hold; `egress-monitor policy check` checks it");
-        Exit::new(exit::CONFIG, what)
-    })?;
+    let policy = Policy::parse_bytes(&bytes, today(), &mut super::policy::dictionaries(path))
+        .map_err(|problems| {
+            for problem in problems.iter().take(POLICY_ERRORS_MAX) {
+                let _ = write!(std::io::stderr(), "{}", problem.render(&name, false));
+            }
+            let what = format!(
+                "{name}: the policy does not hold; `egress-monitor policy check` checks it"
+            );
+            Exit::new(exit::CONFIG, what)
+        })?;
     for warning in &policy.warnings {
         tracing::warn!("{name}:{}: {}", warning.line, warning.wrong);
     }

@@ -1,12 +1,11 @@
 //! The detectors as a scan uses them: chosen by entity and tag, and asked for what may be shown.
 //! The only place in `scan` that knows the engine's interface. It reads no files.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::command::names::entities_of;
-use crate::decode::{LeftOut, Text, views};
-use crate::detect::{Detector, DetectorId, Engine, Hit, KEY_BYTES, Key};
+use crate::decode::{LeftOut, Text, View, views};
+use crate::detect::{Detector, DetectorId, Engine, Hit, KEY_BYTES, Key, Reading, settle_readings};
 use crate::limits::{WINDOW_HELD_BYTES, WINDOW_STEP_BYTES};
 use crate::model::{Confidence, Tag};
 
@@ -51,6 +50,7 @@ pub struct Candidate {
 #[derive(Default)]
 pub struct Scratch {
     hits: Vec<Hit>,
+    readings: Vec<Reading>,
     /// What was found.
     pub candidates: Vec<Candidate>,
 }
@@ -83,54 +83,41 @@ impl Finder {
         }
     }
 
-    /// Appends what is found in a text, in every reading of it, in no order. The same value in two
-    /// readings at one place is one. `led` is the text with the byte before it, where the beginning
+    /// Appends what is found in a text, in every reading of it, in order of places. Of
+    /// readings that share bytes the best counts. `led` is the text with the byte before it, where the beginning
     /// of the text cuts nothing.
     pub fn find(&self, text: &Text<'_>, led: Option<&[u8]>, scratch: &mut Scratch) -> Left {
-        let Scratch { hits, candidates: found } = scratch;
+        let Scratch { hits, readings, candidates } = scratch;
         let views = views(text);
-        let (first, mut cut) = (found.len(), 0);
-        for view in views.iter() {
-            // Only readings before this one have the same value: within one, hits share no byte.
-            let before = found.len();
-            let is_plain = before == first && view.encoding == "plain";
-            cut += match led.filter(|_| is_plain) {
-                Some(led) => {
-                    let cut = self.hits(led, hits);
-                    hits.retain_mut(|hit| {
-                        hit.end = hit.end.saturating_sub(1);
-                        hit.start.checked_sub(1).map(|start| hit.start = start).is_some()
-                    });
-                    cut
-                }
-                None => self.hits(&view.bytes, hits),
-            };
+        let in_order: Vec<&View<'_>> = views.iter().collect();
+        let mut cut = 0;
+        readings.clear();
+        for (number, view) in in_order.iter().enumerate() {
+            // The first is the text itself.
+            let led = led.filter(|_| number == 0);
+            cut += self.hits(led.unwrap_or(&view.bytes), hits);
             for hit in hits.iter() {
-                let range = hit.start..hit.end;
-                if !is_plain && view.is_at_edge(&range) {
-                    continue;
-                }
                 let mut hit = *hit;
-                if !is_plain {
+                if led.is_some() {
+                    let Some(start) = hit.start.checked_sub(1) else { continue };
+                    (hit.start, hit.end) = (start, hit.end.saturating_sub(1));
+                } else {
+                    let range = hit.start..hit.end;
+                    if view.is_at_edge(&range) {
+                        continue;
+                    }
                     (hit.confidence, hit.partial) = view.judge(&range, hit.confidence, hit.partial);
                 }
-                let span = view.span(range.clone());
-                let Some(value) = view.bytes.get(range) else { continue };
-                let fingerprint = self.key.fingerprint(&self.engine, hit.detector, value);
-                let mut known = found.get_mut(first..before).unwrap_or_default().iter_mut();
-                let known = known.find(|known| {
-                    known.start < span.end
-                        && span.start < known.end
-                        && known.fingerprint == fingerprint
-                });
-                match known {
-                    Some(known) => known.confidence = known.confidence.max(hit.confidence),
-                    None => {
-                        found.push(self.candidate(&hit, span, value, fingerprint, &view.encoding));
-                    }
-                }
+                let span = view.span(hit.start..hit.end);
+                readings.push(Reading { span, view: number, hit });
             }
         }
+        settle_readings(readings);
+        candidates.extend(readings.iter().filter_map(|reading| {
+            let view = in_order.get(reading.view)?;
+            let value = view.bytes.get(reading.hit.start..reading.hit.end)?;
+            Some(self.candidate(reading, value, &view.encoding))
+        }));
         Left { hits: cut, undecoded: views.left_out }
     }
 
@@ -146,11 +133,10 @@ impl Finder {
             let before = hits.len();
             let window = bytes.get(begin..end).unwrap_or_default();
             cut += self.engine.find(window, hits) as u64;
-            let mut at = before;
+            let mut number = 0;
             hits.retain_mut(|hit| {
-                let is_new = at > 0;
-                at = at.saturating_sub(1);
-                if is_new {
+                number += 1;
+                if number <= before {
                     return true;
                 }
                 hit.start = hit.start.saturating_add(begin);
@@ -162,14 +148,8 @@ impl Finder {
         cut
     }
 
-    fn candidate(
-        &self,
-        hit: &Hit,
-        span: Range<usize>,
-        value: &[u8],
-        fingerprint: String,
-        encoding: &str,
-    ) -> Candidate {
+    fn candidate(&self, reading: &Reading, value: &[u8], encoding: &str) -> Candidate {
+        let Reading { span, hit, .. } = reading;
         Candidate {
             start: span.start,
             end: span.end,
@@ -177,7 +157,7 @@ impl Finder {
             confidence: hit.confidence,
             tags: self.engine.tags(hit.detector).iter().map(Tag::name).collect(),
             masked: self.engine.mask(hit.detector, value),
-            fingerprint,
+            fingerprint: self.key.fingerprint(&self.engine, hit.detector, value),
             reasons: hit.reasons.iter().collect(),
             encoding: encoding.into(),
             partial: hit.partial,

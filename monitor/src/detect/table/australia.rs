@@ -45,7 +45,7 @@ pub(super) const ROWS: &[Detector] = &[
         chance: 0.0101,
         example: "ABN 73 344 316 832",
         words: words::of(&[], &["abn", "australian business number", "australian business"]),
-        find: Find::Forms(&[form_of("99~999~999~999", 10), form_of("99999999999", -10)]),
+        find: Find::Forms(&[form_of("99 999 999 999", 10), form_of("99999999999", -10)]),
         valid: Some(is_business),
         test_values: &["51824753556", "83914571673"],
         plain: mask::digits,

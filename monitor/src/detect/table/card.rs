@@ -1,7 +1,7 @@
 //! Payment card numbers: issuer, length, check digit, grouping and surroundings, ISO/IEC 7812-1.
 //! It does not say whether a card was issued.
 
-use super::super::checksum::{luhn, one_repeated};
+use super::super::checksum::{is_time, luhn, one_repeated};
 use super::super::detector::{Detector, Find, Tier};
 use super::super::evidence::{Candidate, Reasons};
 use super::super::probe::Probe;
@@ -279,15 +279,6 @@ fn issuer_of(digits: &[u8]) -> Option<&'static Issuer> {
     // A narrow range inside of a wide one is the better witness.
     let narrow = ISSUERS.iter().filter(|row| !row.needs_context).find(fits);
     narrow.or_else(|| ISSUERS.iter().find(fits))
-}
-
-/// Whether the digits are milli-, micro- or nanoseconds since 1970, of a time from 2001 to 2040.
-fn is_time(digits: &[u8]) -> bool {
-    const FROM_SECONDS: u64 = 978_307_200;
-    const TO_SECONDS: u64 = 2_208_988_800;
-    let fraction = matches!(digits.len(), 13 | 16 | 19);
-    let seconds = digits.iter().take(10).fold(0, |n, digit| n * 10 + u64::from(digit & 0x0F));
-    fraction && (FROM_SECONDS..TO_SECONDS).contains(&seconds)
 }
 
 /// First digit and last four, as PCI DSS 4.0 requirement 3.4.1 allows (at most BIN and last four).

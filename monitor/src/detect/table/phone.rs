@@ -22,11 +22,12 @@ pub(super) const ROWS: &[Detector] = &[Detector {
     chance: 0.3,
     example: "phone: +49 30 1234567",
     words: words::PHONE_NUMBER,
-    find: Find::Any(&[
-        Find::Plus(find),
+    find: Find::Plus(find),
+    // The national forms.
+    wide: Some(Find::Any(&[
         Find::Digits(NATIONAL_DIGITS_MIN as u32, find_national),
         Find::Key(find_keyed),
-    ]),
+    ])),
     mask: mask_value,
     plain,
     ..Detector::new("PHONE_NUMBER", "Telephone number")

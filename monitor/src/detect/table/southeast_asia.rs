@@ -61,7 +61,7 @@ pub(super) const ROWS: &[Detector] = &[
     Detector {
         tags: &[Tag::Pdpa],
         standard: "Permendagri 73/2022: province, regency, district, birth (day 40 higher for women), sequence",
-        chance: 0.032,
+        chance: 0.039,
         example: "NIK: 3171381810893833",
         words: words::of(
             &["id number"],

@@ -54,8 +54,8 @@ pub const CREDIT_CARDS: &[Case] = &[
     (CARD, "«2223003122003222»\t«2720990000000007»", Low),
     (CARD, r#"[17,6200000000000000000]"#, NONE),
     // Keys that say that it is something else.
-    (CARD, r#"{"order_id":«4111111111111111»}"#, Low),
-    (CARD, r#"{"id": "«4111111111111111»"}"#, Low),
+    (CARD, r#"{"order_id":4111111111111111}"#, NONE),
+    (CARD, r#"{"id": "4111111111111111"}"#, NONE),
     (CARD, r#"{"trace_id":4111111111111111}"#, NONE),
     (CARD, r#"{"card_timestamp":4111111111111111}"#, NONE),
     (CARD, r#"{"imei":"378282246310005"}"#, NONE),

@@ -9,7 +9,7 @@ use crate::model::Confidence::{High, Low, Medium};
 const NONE: crate::model::Confidence = Low;
 
 #[rustfmt::skip]
-const WEST: &[Case] = &[
+pub const WEST: &[Case] = &[
     ("FR_NIR", "«1 84 02 75 312 457 29»", High),
     ("FR_NIR", "NIR : «184027531245729»", High),
     ("FR_NIR", r#"{"numeroSecuriteSociale":"«184027531245729»"}"#, High),
@@ -57,7 +57,7 @@ const WEST: &[Case] = &[
 ];
 
 #[rustfmt::skip]
-const SOUTH: &[Case] = &[
+pub const SOUTH: &[Case] = &[
     ("IT_FISCAL_CODE", "«BRTLCU83M52F205K»", High),
     ("IT_FISCAL_CODE", "codice fiscale «vrdgpp13r10b293p»", High),
     ("IT_FISCAL_CODE", r#"{"codiceFiscale":"«BRTLCU83M52F205K»"}"#, High),
@@ -153,7 +153,7 @@ const SOUTH: &[Case] = &[
 ];
 
 #[rustfmt::skip]
-const NORTH: &[Case] = &[
+pub const NORTH: &[Case] = &[
     ("FI_PERSONAL_IDENTITY_CODE", "«140582-4314»", High),
     ("FI_PERSONAL_IDENTITY_CODE", "hetu: «020703A118H»", High),
     ("FI_PERSONAL_IDENTITY_CODE", r#"{"henkilotunnus":"«140582-4314»"}"#, High),
@@ -246,7 +246,7 @@ const NORTH: &[Case] = &[
 ];
 
 #[rustfmt::skip]
-const EAST: &[Case] = &[
+pub const EAST: &[Case] = &[
     ("PL_PESEL", "PESEL: «84021413241»", High),
     ("PL_PESEL", r#"{"pesel":"«84021413241»"}"#, High),
     ("PL_PESEL", "«84021413241»", Low),
@@ -292,7 +292,7 @@ const EAST: &[Case] = &[
 ];
 
 #[rustfmt::skip]
-const GERMANY: &[Case] = &[
+pub const GERMANY: &[Case] = &[
     ("DE_TAX_ID", "Steuer-ID: «65 318 409 751»", High),
     ("DE_TAX_ID", r#"{"steuerId":"«65318409751»"}"#, High),
     ("DE_TAX_ID", "«65 318 409 751»", High),

@@ -7,7 +7,7 @@ use crate::model::Confidence::{High, Low, Medium};
 const NONE: crate::model::Confidence = Low;
 
 #[rustfmt::skip]
-const SECRETS: &[Case] = &[
+pub const SECRETS: &[Case] = &[
     ("JWT", "Bearer «eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2lnbmF0dXJlLW9mLW5vdGhpbmc»", High),
     ("JWT", r#"{"t":"«eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9.eyJzdWIiOiI0MiIsIngiOjF9.AbCdEf-_0123456789»"}"#, High),
     ("JWT", "jwt=«eyJhbGciOiJub25lIn0.eyJzdWIiOiI0MiJ9» end", High),
@@ -50,7 +50,7 @@ const SECRETS: &[Case] = &[
 ];
 
 #[rustfmt::skip]
-const KEYED_SECRETS: &[Case] = &[
+pub const KEYED_SECRETS: &[Case] = &[
     ("PASSWORD", r#"{"password":"«Tr0ub4dor&3x»"}"#, High),
     ("PASSWORD", "user=jane&passwd=«hunter2»&x=1", High),
     ("PASSWORD", "DB_PASSWORD=\"«k3J!sPq7»\"\nX=1", High),
@@ -100,7 +100,7 @@ const KEYED_SECRETS: &[Case] = &[
 ];
 
 #[rustfmt::skip]
-const MONEY: &[Case] = &[
+pub const MONEY: &[Case] = &[
     ("CRYPTO", "«16AqYshidxibjiKXJMFCg2GyZ1mci68cL1» «3QNV2Z2hwVy7tYLH38iheDqKz26bwze3gJ»", High),
     ("CRYPTO", "pay to «bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq», please", High),
     ("CRYPTO", "«bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0»", High),
@@ -126,7 +126,7 @@ const MONEY: &[Case] = &[
 ];
 
 #[rustfmt::skip]
-const PEOPLE: &[Case] = &[
+pub const PEOPLE: &[Case] = &[
     ("PERSON", r#"{"fullName":"«Jana Kovar»"}"#, High),
     ("PERSON", r#"{"first_name":"«Jana»","last_name":"«O'Brien-Lindqvist»"}"#, High),
     ("PERSON", "customer_name=«Jana+Kovar»&x=1", High),
@@ -168,7 +168,7 @@ const PEOPLE: &[Case] = &[
 ];
 
 #[rustfmt::skip]
-const PLACES: &[Case] = &[
+pub const PLACES: &[Case] = &[
     ("GEO_COORDINATES", r#"{"lat":«48.137154»,"lng":«11.576124»}"#, High),
     ("GEO_COORDINATES", r#"{"coordinates":[«11.576124,48.137154»]}"#, High),
     ("GEO_COORDINATES", "location=«48.137154, 11.576124»&x=1", High),

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::table::{card_tests as card, iban_tests as iban};
 use super::{DetectorId, Engine, Hit, Key, Stream, detector, detectors};
+use crate::capture::prefilter::{Needs, OpaqueBudget, Prefilter, Shape};
 use crate::limits::HITS_PER_SAMPLE_MAX;
 use crate::model::{Confidence, Entity};
 use crate::redact::partly;
@@ -196,6 +197,83 @@ fn an_example_is_claimed_by_its_own_detector() {
     for row in detectors().iter().filter(|row| !row.only_by_name) {
         let hits = find_in(&ALL, row.example.as_bytes());
         assert!(entities(&hits).contains(&row.entity), "{}: {:?}", row.entity, entities(&hits));
+    }
+}
+
+/// Every table of cases.
+fn tables() -> Vec<&'static [cases::Case]> {
+    vec![
+        cases::CREDIT_CARDS,
+        cases::SSNS,
+        cases::IBANS,
+        cases::EMAILS,
+        cases::PHONES,
+        europe::WEST,
+        europe::SOUTH,
+        europe::NORTH,
+        europe::EAST,
+        europe::GERMANY,
+        ids::AMERICAS,
+        ids::ASIA,
+        ids::SOUTH,
+        kinds::SECRETS,
+        kinds::KEYED_SECRETS,
+        kinds::MONEY,
+        kinds::PEOPLE,
+        kinds::PLACES,
+    ]
+}
+
+/// The kernel is as wide as the one entity asks for, and user space finds no more than it lets
+/// through.
+#[test]
+fn the_kernel_lets_every_case_through_that_is_found() {
+    let narrow: HashMap<&str, (Engine, Prefilter)> = detectors()
+        .iter()
+        .map(|row| {
+            let needs = Needs::of([row.entity]);
+            let wide = needs.is_all() || needs.has(Shape::Digits);
+            let engine = Engine::reaching(|other| other.entity == row.entity, &[], wide);
+            let prefilter = Prefilter::new(&needs, OpaqueBudget::default()).expect("it fits");
+            (row.entity, (engine, prefilter))
+        })
+        .collect();
+    let examples = detectors().iter().map(|row| (row.entity, row.example));
+    let cases = tables().into_iter().flatten().map(|case| (case.0, case.1));
+    let mut missed = Vec::new();
+    for (entity, marked) in examples.chain(cases) {
+        let (engine, prefilter) = &narrow[entity];
+        let (text, _) = unmark(marked);
+        if !find_in(engine, text.as_bytes()).is_empty() && !prefilter.passes(text.as_bytes()) {
+            missed.push(format!("{entity}: {text}"));
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn a_term_may_begin_in_the_key_above() {
+    for text in [
+        r#"{"employer":{"kind":"own","id":"12-3456789"}}"#,
+        r#"{"national":{"insurance":{"number":"AB 12 34 56 C"}}}"#,
+        r#"{"tax":{"id":"36574261809"}}"#,
+    ] {
+        let hits = find_in(&ALL, text.as_bytes());
+        assert!(hits.iter().any(|hit| hit.confidence >= Confidence::Medium), "{text}: {hits:?}");
+    }
+}
+
+#[test]
+fn values_in_columns_are_found_by_the_names_of_these() {
+    for (text, wanted) in [
+        ("id,tax id,ssn\n1,2,536228726\n3,4,219098765\n", vec!["US_SSN", "US_SSN"]),
+        ("id,first_name,last_name\n1,Jana,Kovar\n", vec!["PERSON", "PERSON"]),
+        (
+            "INSERT INTO t (id, password) VALUES (1, 'zwQQu.mUm9'), (2, 'xKq7.vTr3')",
+            vec!["PASSWORD", "PASSWORD"],
+        ),
+    ] {
+        assert_eq!(entities(&find_in(&ALL, text.as_bytes())), wanted, "{text}");
     }
 }
 

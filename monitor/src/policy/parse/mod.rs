@@ -8,16 +8,18 @@ use toml::de::DeTable;
 
 use super::problem::Problems;
 use super::read::{self, Node, Section};
-use super::{Date, Policy, Protect, Rule, Settings};
+use super::{Date, Files, Policy, Protect, Rule, Settings};
 use crate::limits::RULES_MAX;
 
+mod detector;
+mod matcher;
 mod rule;
 mod scope;
 
 /// The version of the shape that this build reads.
 const VERSION: u64 = 1;
 
-const POLICY_KEYS: [&str; 4] = ["version", "settings", "protect", "rule"];
+const POLICY_KEYS: [&str; 5] = ["version", "settings", "protect", "detector", "rule"];
 const SETTINGS_KEYS: [&str; 6] = [
     "sample_bytes_max",
     "ring_bytes",
@@ -29,19 +31,39 @@ const SETTINGS_KEYS: [&str; 6] = [
 const PROTECT_KEYS: [&str; 2] = ["exe", "unit"];
 
 /// Reads a whole policy. It has gaps where `problems` has errors.
-pub(super) fn policy(text: &str, today: Date, problems: &mut Problems) -> Policy {
+pub(super) fn policy(
+    text: &str,
+    today: Date,
+    files: &mut Files<'_>,
+    problems: &mut Problems,
+) -> Policy {
     let (tree, syntax_errors) = DeTable::parse_recoverable(text);
     for error in syntax_errors {
         problems.syntax(error.span().unwrap_or(0..0), error.message());
     }
-    let mut parser = Parser { problems, today, rule_ids: HashSet::new(), globs: 0 };
+    let mut parser = Parser {
+        problems,
+        text,
+        today,
+        files,
+        brought: Vec::new(),
+        terms: 0,
+        rule_ids: HashSet::new(),
+        globs: 0,
+    };
     parser.policy(tree.get_ref())
 }
 
 /// What one pass over the tree carries along.
 struct Parser<'p> {
     problems: &'p mut Problems,
+    text: &'p str,
     today: Date,
+    files: &'p mut Files<'p>,
+    /// The detectors that the policy brings along, those that do not hold included.
+    brought: Vec<detector::Brought>,
+    /// Terms of dictionaries read so far.
+    terms: usize,
     rule_ids: HashSet<String>,
     /// Globs compiled so far.
     globs: usize,
@@ -53,13 +75,18 @@ impl Parser<'_> {
         self.version(&file);
         let settings = file.get("settings").and_then(|node| self.settings(node));
         let protect = file.get("protect").and_then(|node| self.protect(node));
+        if let Some(node) = file.get("detector") {
+            self.detectors(node);
+        }
         let rules = file.require("rule", "a [[rule]]: without one nothing is found", self.problems);
         let rules: Vec<Rule> = rules
             .map_or(&[][..], |node| read::tables(node, "rule", RULES_MAX, self.problems))
             .iter()
             .filter_map(|node| self.rule(node))
             .collect();
+        self.unused(&rules);
         Policy {
+            detectors: self.brought.iter().filter_map(|brought| brought.custom.clone()).collect(),
             settings: settings.unwrap_or_default(),
             protect: protect.unwrap_or_default(),
             rules,

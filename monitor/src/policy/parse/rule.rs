@@ -5,23 +5,24 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::Parser;
-use crate::detect::detectors;
+use crate::detect::{detector, detectors};
 use crate::limits::{
     EXCEPTIONS_PER_RULE_MAX, POLICY_NAME_CHARS_MAX, POLICY_TEXT_CHARS_MAX, RULE_ID_CHARS_MAX,
     THRESHOLD_VALUES_MAX, THRESHOLD_WITHIN_S_MAX,
 };
-use crate::model::{Confidence, Entity, Severity, Transport};
+use crate::model::{Confidence, Entity, Severity, Tags, Transport};
 use crate::policy::read::{self, Node, Section};
 use crate::policy::words::quoted;
 use crate::policy::{Action, Entities, Exception, Rule, Threshold};
 
-const RULE_KEYS: [&str; 13] = [
+const RULE_KEYS: [&str; 14] = [
     "id",
     "clause",
     "description",
     "severity",
     "action",
     "entities",
+    "tags",
     "confidence",
     "destination",
     "process",
@@ -36,7 +37,7 @@ const EXCEPTION_KEYS: [&str; 6] =
     ["owner", "reason", "expires", "entities", "destination", "process"];
 
 const ACTIONS: [(&str, Action); 2] = [("alert", Action::Alert), ("kill", Action::Kill)];
-const CONFIDENCES: [(&str, Confidence); 3] =
+pub(super) const CONFIDENCES: [(&str, Confidence); 3] =
     [("low", Confidence::Low), ("medium", Confidence::Medium), ("high", Confidence::High)];
 const SEVERITIES: [(&str, Severity); 5] = [
     ("info", Severity::Info),
@@ -63,9 +64,7 @@ impl Parser<'_> {
         let action = self.word(&section, "action", "actions", &ACTIONS).unwrap_or(Action::Alert);
         let confidence = self.word(&section, "confidence", "confidences", &CONFIDENCES);
         let floor = confidence.unwrap_or(Confidence::Medium);
-        let entities = section
-            .require("entities", "entities = [\"CREDIT_CARD\"] or entities = \"*\"", self.problems)
-            .and_then(|node| self.entities(node, floor));
+        let entities = self.selected(&section, floor);
         let destination = section.get("destination").and_then(|node| self.destination(node));
         let process = section.get("process").and_then(|node| self.processes(node));
         let transport = section.get("transport").map_or_else(Vec::new, |node| {
@@ -129,12 +128,48 @@ impl Parser<'_> {
         Some(id.to_owned())
     }
 
+    /// What `entities` and `tags` of a rule ask for together. Tags select as `"*"` does: not what is
+    /// only looked for by name.
+    fn selected(&mut self, rule: &Section<'_, '_>, floor: Confidence) -> Option<Entities> {
+        let Some(tags_node) = rule.get("tags") else {
+            let example = "entities = [\"CREDIT_CARD\"], entities = \"*\" or tags = [\"PCI-DSS\"]";
+            let node = rule.require("entities", example, self.problems)?;
+            return self.entities(node, floor);
+        };
+        let node = rule.get("entities");
+        if node.is_some_and(|node| node.get_ref().as_str() == Some("*")) {
+            let wrong = "tags add nothing to entities = \"*\"";
+            self.problems.warning(tags_node.span(), wrong, "leave one of them out");
+        }
+        let Entities(mut chosen) =
+            node.map_or(Some(Entities(Vec::new())), |node| self.entities(node, floor))?;
+        let wanted = self.tags(tags_node);
+        for (entity, tags) in self.usual() {
+            if tags.meets(wanted) && !chosen.iter().any(|(known, _)| *known == entity) {
+                chosen.push((entity, floor));
+            }
+        }
+        if chosen.is_empty() && !self.problems.has_errors() {
+            let instead = "name entities, or another tag";
+            self.problems.error(tags_node.span(), "no detector has one of the tags", instead);
+        }
+        Some(Entities(chosen))
+    }
+
+    /// What is looked for without being named, each with its tags.
+    fn usual(&self) -> Vec<(Entity, Tags)> {
+        let built_in = detectors().iter().filter(|row| !row.only_by_name);
+        let built_in = built_in.map(|row| (Entity::of(row.entity), row.tag_set()));
+        let brought = self.brought.iter().map(|brought| (brought.entity.clone(), brought.tags));
+        built_in.chain(brought).collect()
+    }
+
     /// `"*"`, or a list of names and of tables with name and confidence. `floor` is the confidence
     /// of those that state none.
     fn entities(&mut self, node: &Node<'_>, floor: Confidence) -> Option<Entities> {
         if node.get_ref().as_str() == Some("*") {
-            let usual = detectors().iter().filter(|row| !row.only_by_name);
-            return Some(Entities(usual.map(|row| (Entity::of(row.entity), floor)).collect()));
+            let usual = self.usual().into_iter();
+            return Some(Entities(usual.map(|(entity, _)| (entity, floor)).collect()));
         }
         let example = "[\"CREDIT_CARD\"], or \"*\" for all";
         let mut entities: Vec<(Entity, Confidence)> = Vec::new();
@@ -164,10 +199,15 @@ impl Parser<'_> {
             self.problems.error(name.span(), "\"*\" stands in a list", instead);
             return None;
         }
-        let known: Vec<(&str, &'static str)> =
-            detectors().iter().map(|row| (row.entity, row.entity)).collect();
+        let built_in = detectors().iter().map(|row| row.entity);
+        let brought = self.brought.iter().map(|brought| brought.entity.name());
+        let known: Vec<(&str, &str)> =
+            built_in.chain(brought).map(|entity| (entity, entity)).collect();
         let entity = read::word(name, "entity", "entities", &known, self.problems)?;
-        Some((Entity::of(entity), confidence))
+        Some((
+            detector(entity).map_or_else(|| Entity::named(entity), |row| Entity::of(row.entity)),
+            confidence,
+        ))
     }
 
     fn threshold(&mut self, node: &Node<'_>) -> Option<Threshold> {
@@ -269,11 +309,16 @@ impl Parser<'_> {
         Some(exception)
     }
 
-    fn text(&mut self, section: &Section<'_, '_>, key: &str, chars_max: usize) -> Option<String> {
+    pub(super) fn text(
+        &mut self,
+        section: &Section<'_, '_>,
+        key: &str,
+        chars_max: usize,
+    ) -> Option<String> {
         read::text(section.get(key)?, key, chars_max, self.problems)
     }
 
-    fn word<T: Copy>(
+    pub(super) fn word<T: Copy>(
         &mut self,
         section: &Section<'_, '_>,
         key: &str,

@@ -17,21 +17,21 @@ id = "a"
 entities = "*"
 "#,
         &[
-            r#"2:2: unknown key "setings" in the policy; did you mean "settings"? keys: version, settings, protect, rule"#,
+            r#"2:2: unknown key "setings" in the policy; did you mean "settings"? keys: version, settings, protect, detector, rule"#,
         ],
     );
     check_rule(
         r#"severty = "high"
 the key = 1"#,
         &[
-            r#"5:1: unknown key "severty" in [[rule]]; did you mean "severity"? keys: id, clause, description, severity, action, entities, confidence, destination, process, transport, test_data, threshold, exception"#,
+            r#"5:1: unknown key "severty" in [[rule]]; did you mean "severity"? keys: id, clause, description, severity, action, entities, tags, confidence, destination, process, transport, test_data, threshold, exception"#,
             "6:5: TOML syntax: key with no value, expected `=`",
         ],
     );
     check_rule(
         r#"severty = "high""#,
         &[
-            r#"5:1: unknown key "severty" in [[rule]]; did you mean "severity"? keys: id, clause, description, severity, action, entities, confidence, destination, process, transport, test_data, threshold, exception"#,
+            r#"5:1: unknown key "severty" in [[rule]]; did you mean "severity"? keys: id, clause, description, severity, action, entities, tags, confidence, destination, process, transport, test_data, threshold, exception"#,
         ],
     );
     check_rule(
@@ -99,7 +99,7 @@ rule = []"#,
 [[rule]]"#,
         &[
             r#"2:1: [[rule]] has no id; add id = "cards-out", or another that no rule has"#,
-            r#"2:1: [[rule]] has no entities; add entities = ["CREDIT_CARD"] or entities = "*""#,
+            r#"2:1: [[rule]] has no entities; add entities = ["CREDIT_CARD"], entities = "*" or tags = ["PCI-DSS"]"#,
         ],
     );
     check_rule(
@@ -148,7 +148,7 @@ rule = [1]
 settings = 3"#,
         &[
             "1:11: version is 2; write 1",
-            "2:9: [[rule]] is a whole number, not a table; keys: id, clause, description, severity, action, entities, confidence, destination, process, transport, test_data, threshold, exception",
+            "2:9: [[rule]] is a whole number, not a table; keys: id, clause, description, severity, action, entities, tags, confidence, destination, process, transport, test_data, threshold, exception",
             "3:12: [settings] is a whole number, not a table; keys: sample_bytes_max, ring_bytes, kills_per_minute_max, alerts_queue_max, opaque_flow_bytes_per_s, opaque_host_bytes_per_s",
         ],
     );
@@ -519,7 +519,7 @@ foo = 1"#,
             "6:12: TOML syntax: string values must be quoted, expected literal string",
             "7:14: TOML syntax: unexpected key or value, expected newline, `#`",
             r#"9:8: TOML syntax: invalid basic string, expected `"`"#,
-            r#"10:1: unknown key "foo" in [[rule]]; keys: id, clause, description, severity, action, entities, confidence, destination, process, transport, test_data, threshold, exception"#,
+            r#"10:1: unknown key "foo" in [[rule]]; keys: id, clause, description, severity, action, entities, tags, confidence, destination, process, transport, test_data, threshold, exception"#,
         ],
     );
     check_rule(
@@ -534,7 +534,7 @@ foo = 1"#,
 destination = { cidr = ["10.0.0.0/8" }
 threshold = { count = 1 }"#,
         &[
-            r#"5:1: unknown key "severty" in [[rule]]; did you mean "severity"? keys: id, clause, description, severity, action, entities, confidence, destination, process, transport, test_data, threshold, exception"#,
+            r#"5:1: unknown key "severty" in [[rule]]; did you mean "severity"? keys: id, clause, description, severity, action, entities, tags, confidence, destination, process, transport, test_data, threshold, exception"#,
             "6:38: TOML syntax: missing comma between array elements, expected `,`",
             "7:1: TOML syntax: missing comma between array elements, expected `,`",
         ],
@@ -551,7 +551,7 @@ expires = 2026-02-30"#,
     check(
         "\u{feff}versions = 1\r\n[[rule]]\r\nid = \"a\"\r\nentities = \"x\"",
         &[
-            r#"1:1: unknown key "versions" in the policy; did you mean "version"? keys: version, settings, protect, rule"#,
+            r#"1:1: unknown key "versions" in the policy; did you mean "version"? keys: version, settings, protect, detector, rule"#,
             "1:1: the policy has no version; add version = 1",
             r#"4:12: entities is a string, not a list; write entities = ["CREDIT_CARD"], or "*" for all"#,
         ],

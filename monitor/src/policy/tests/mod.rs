@@ -1,5 +1,6 @@
 //! Cases of the policy: what is said about a wrong one, and what a right one matches.
 
+mod detectors;
 mod errors;
 mod matching;
 mod printing;
@@ -14,10 +15,18 @@ fn with_rule(text: &str) -> String {
     format!("version = 1\n[[rule]]\nid = \"a\"\nentities = \"*\"\n{text}")
 }
 
+/// The one file that there is in these tests.
+fn files(name: &str) -> Result<Vec<u8>, String> {
+    match name {
+        "customers.txt" => Ok(b"# made up\nJane Roe\n\n  Acme Holding \n".to_vec()),
+        _ => Err("not found".to_owned()),
+    }
+}
+
 /// A policy that holds.
 #[track_caller]
 fn parsed(text: &str) -> Policy {
-    match Policy::parse(text, TODAY) {
+    match Policy::parse_bytes(text.as_bytes(), TODAY, &mut files) {
         Ok(policy) => policy,
         Err(problems) => {
             let told: String = problems.iter().map(|p| p.render("policy.toml", false)).collect();
@@ -28,7 +37,7 @@ fn parsed(text: &str) -> Policy {
 
 /// Everything said about `text`, a line each.
 fn told(text: &str) -> String {
-    let problems = match Policy::parse(text, TODAY) {
+    let problems = match Policy::parse_bytes(text.as_bytes(), TODAY, &mut files) {
         Ok(policy) => policy.warnings,
         Err(problems) => problems,
     };

@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::{TODAY, check, check_rule, parsed, with_rule};
+use super::{TODAY, check, check_rule, files, parsed, with_rule};
 use crate::limits::{POLICY_BYTES_MAX, POLICY_ERRORS_MAX, POLICY_GLOBS_MAX, RULES_MAX};
 use crate::model::{Entity, Severity};
-use crate::policy::{Action, DEFAULT_TEXT, Policy};
+use crate::policy::{Action, Policy};
 
 const DOCS: &str = include_str!("../../../../docs/policy.md");
 const README: &str = include_str!("../../../../README.md");
@@ -99,7 +99,8 @@ fn what_is_too_much_is_told_once() {
 #[test]
 fn bytes_that_are_no_utf8_have_a_place() {
     let problems =
-        Policy::parse_bytes(b"version = 1\nclause = \"\xc3\xa9\xff\"", TODAY).unwrap_err();
+        Policy::parse_bytes(b"version = 1\nclause = \"\xc3\xa9\xff\"", TODAY, &mut files)
+            .unwrap_err();
     assert_eq!(problems[0].to_string(), "2:12: not UTF-8; save the file as UTF-8");
 }
 
@@ -138,10 +139,16 @@ fn the_docs_show_what_the_check_prints() {
     let told = Policy::parse(text, TODAY).unwrap_err()[0].render("policy.toml", false);
     let indented: String = told.lines().map(|line| format!("    {line}\n")).collect();
     assert!(DOCS.contains(&indented), "{indented}");
+    let text = "version = 1\n\n[[detector]]\nname = \"STAFF_ID\"\nregex = 'EMP-[0-9{6}'";
+    let told = Policy::parse(text, TODAY).unwrap_err()[1].render("policy.toml", false);
+    let indented: String = told.lines().map(|line| format!("    {line}\n")).collect();
+    assert!(DOCS.contains(&indented), "{indented}");
 }
 
 /// Pieces that make a mutation likely to reach past the TOML parser.
-const PIECES: [&str; 14] = [
+const PIECES: [&str; 16] = [
+    "[[detector]]\n",
+    "\nregex = \"(\\u00e9[\"\n",
     "[[rule]]\n",
     "[rule.exception]\n",
     "\"",
@@ -163,8 +170,9 @@ proptest! {
     fn no_mutation_of_a_policy_panics(
         edits in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..8, 0..PIECES.len()), 0..6)
     ) {
-        let block = DOCS.split("```toml\n").nth(2).and_then(|rest| rest.split("```").next());
-        let mut chars: Vec<char> = block.unwrap_or(DEFAULT_TEXT).chars().collect();
+        let blocks = DOCS.split("```toml\n").skip(2).take(2);
+        let blocks: String = blocks.filter_map(|rest| rest.split("```").next()).collect();
+        let mut chars: Vec<char> = blocks.chars().collect();
         for (at, removed, piece) in edits {
             let at = at.index(chars.len().max(1));
             let end = (at + removed).min(chars.len());
@@ -183,6 +191,6 @@ proptest! {
 
     #[test]
     fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Policy::parse_bytes(&bytes, TODAY);
+        let _ = Policy::parse_bytes(&bytes, TODAY, &mut files);
     }
 }

@@ -77,7 +77,8 @@ fn hkid(rng: &mut Rng) -> String {
 }
 
 fn thai(rng: &mut Rng) -> String {
-    let body = rng.text("12345678", 1) + &rng.shape("Dddddddddddd")[..11];
+    let province = rng.pick(&["10", "12", "20", "30", "40", "50", "65", "70", "83", "90", "96"]);
+    let body = rng.text("12345678", 1) + province + &rng.digits(9);
     let sum = check::weighed(&body, &[13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2]);
     let all = format!("{body}{}", (11 - sum % 11) % 10);
     let parts = [&all[..1], &all[1..5], &all[5..10], &all[10..12], &all[12..]];
@@ -143,7 +144,7 @@ fn abn(rng: &mut Rng) -> String {
     let body = rng.digits(9);
     let sum = check::weighed(&body, &[3, 5, 7, 9, 11, 13, 15, 17, 19]);
     // With 10 and 1 as their weights, the two check digits less one count as the number less ten.
-    let check = 10 + (89 - sum % 89) % 89;
+    let check = 11 + (2 * 89 - 1 - sum % 89) % 89;
     let all = format!("{check}{body}");
     [&all[..2], &all[2..5], &all[5..8], &all[8..]].join(rng.pick(&["", " "]))
 }

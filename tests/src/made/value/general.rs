@@ -6,7 +6,7 @@ use super::{Birth, Maker, maker};
 pub(super) const MAKERS: &[Maker] = &[
     maker("CREDIT_CARD", &["card number", "credit card", "pan", "cc number"], card),
     maker("CARD_TRACK", &["track data", "track 2", "magstripe"], card_track),
-    maker("CARD_CVV", &["cvv", "cvc", "card cvv", "security code"], |rng| rng.digits(3)),
+    maker("CARD_CVV", &["cvv", "cvc", "card cvv", "card security code"], |rng| rng.digits(3)),
     maker("IBAN_CODE", &["iban", "bank account", "account iban"], iban),
     maker("EMAIL_ADDRESS", &["email", "customer email", "contact email"], email),
     maker("PHONE_NUMBER", &["phone", "phone number", "mobile"], phone),

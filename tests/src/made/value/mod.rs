@@ -8,6 +8,7 @@ mod asia;
 mod europe;
 mod general;
 mod north;
+mod paper;
 mod secret;
 
 /// Makes values of one entity.
@@ -31,9 +32,16 @@ const fn maker(
 
 /// Every maker.
 pub fn makers() -> impl Iterator<Item = &'static Maker> {
-    [general::MAKERS, america::MAKERS, europe::MAKERS, north::MAKERS, asia::MAKERS, secret::MAKERS]
-        .into_iter()
-        .flatten()
+    let tables = [
+        general::MAKERS,
+        america::MAKERS,
+        europe::MAKERS,
+        north::MAKERS,
+        asia::MAKERS,
+        paper::MAKERS,
+        secret::MAKERS,
+    ];
+    tables.into_iter().flatten()
 }
 
 /// A day that somebody alive may be born on.

@@ -9,7 +9,7 @@ pub(super) const MAKERS: &[Maker] = &[
     maker("NO_FODSELSNUMMER", &["fodselsnummer", "fnr", "personnummer"], fodselsnummer),
     maker("DK_CPR", &["cpr", "cpr nummer", "cpr nr"], cpr),
     maker("EE_ISIKUKOOD", &["isikukood", "ik", "personal code"], baltic),
-    maker("LT_ASMENS_KODAS", &["asmens kodas", "asmenskodas", "personal code"], baltic),
+    maker("LT_ASMENS_KODAS", &["asmens kodas", "asmenskodas", "lt asmens kodas"], baltic),
 ];
 
 /// The remainder of the nine digits by 31 gives the last character; the sign is of the century.
