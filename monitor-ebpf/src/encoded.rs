@@ -8,7 +8,7 @@
 //! a hundred thousand has it. What is binary inside has no rhythm, so a longer stretch also counts
 //! where it has capitals, small letters and digits together.
 
-use crate::prefilter::{ONES, between, bits, dense};
+use crate::prefilter::{ONES, between, bits};
 
 /// Words that are looked at together: the one that is asked, and two on each side.
 pub const ENCODED_WORDS: usize = 5;
@@ -124,13 +124,6 @@ const fn letters(word: u64) -> u64 {
 #[inline(always)]
 pub const fn is_asked(index: u32, long: bool) -> bool {
     long || index.is_multiple_of(2)
-}
-
-/// Whether a word that is asked may be within a stretch: it has no blank or quote mark, and so has one
-/// beside it where no `long` ones, which are shorter, are looked for.
-#[inline(always)]
-pub const fn may_stretch(previous: u64, word: u64, next: u64, long: bool) -> bool {
-    dense(word) && (long || dense(previous) || dense(next))
 }
 
 /// Whether neighbouring words have so long a stretch of letters that [`encoded`] is worth it.

@@ -6,7 +6,7 @@ use core::ffi::{c_long, c_void};
 use aya_ebpf::helpers::generated::bpf_loop;
 use monitor_ebpf::{
     CHUNK_BYTES, TAIL_BYTES,
-    encoded::{ENCODED_WORDS, encoded, has_letters, is_asked, may_stretch},
+    encoded::{ENCODED_WORDS, encoded, has_letters, is_asked},
     prefilter::{
         BASE, FILL_WORD, LOOK_BACK_WORDS, TABLE_ALL, TABLE_LONG, TABLE_WIDE, Table, Wake, dense,
         digits, run_is_long, stirs, strange, wakes,
@@ -132,8 +132,7 @@ fn pass(slot: u32, work: &mut Work, table: &Table, at: u32, even: bool, long: bo
     let rests = state == BASE as u32;
     let stir = rests && stirs(word);
     if rests && !long && !stir {
-        let stretch =
-            even && may_stretch(word_before(work, at), word, word_at(work, at + 1), false);
+        let stretch = even && dense(word) && beside_dense(work, at);
         if !stretch {
             if quiet < LOOK_BACK_WORDS as u32 {
                 work.scan.quiet = quiet + 1;
@@ -145,6 +144,13 @@ fn pass(slot: u32, work: &mut Work, table: &Table, at: u32, even: bool, long: bo
     (work.scan.state >= table.hit as u32) as c_long
 }
 
+/// Whether a word has one beside it that may be of the same stretch. Behind the end is what an earlier
+/// send left: at worst the words are looked at for nothing.
+#[inline(always)]
+fn beside_dense(work: &Work, at: u32) -> bool {
+    dense(word_before(work, at)) || dense(word_at(work, at + 1))
+}
+
 /// Looks at a whole word that is not passed over. Global for the verifier, as [`scan_text`] is; and all
 /// of it is one function, because calls go eight deep at most.
 #[unsafe(no_mangle)]
@@ -153,11 +159,8 @@ extern "C" fn look(slot: u32, at: u32, state: u32, stir: u32) -> u32 {
     let (Some(work), Some(table)) = (work(slot), table()) else { return 0 };
     let word = word_at(work, at);
     let (wide, long) = (table.flags & TABLE_WIDE != 0, table.flags & TABLE_LONG != 0);
-    let previous = word_before(work, at);
     if work.scan.encoded == 0 {
-        // Behind the end is what an earlier send left: at worst it is looked at for nothing.
-        let next = word_at(work, at + 1);
-        if is_asked(at, long) && may_stretch(previous, word, next, long) {
+        if is_asked(at, long) && dense(word) && (long || beside_dense(work, at)) {
             work.scan.encoded = encoded_around(slot, at, long as u32);
         } else {
             work.scan.encoded = strange(word) as u32;
@@ -167,7 +170,7 @@ extern "C" fn look(slot: u32, at: u32, state: u32, stir: u32) -> u32 {
         work.scan.state = advance(word, state);
         work.scan.quiet = 0;
     } else if stir != 0 || (long && dense(word)) {
-        rouse(work, wide, at, previous, word);
+        rouse(work, wide, at, word);
     } else if work.scan.quiet < LOOK_BACK_WORDS as u32 {
         work.scan.quiet += 1;
     }
@@ -192,14 +195,14 @@ extern "C" fn encoded_around(slot: u32, at: u32, long: u32) -> u32 {
 
 /// Wakes the automaton, which rests, where a word asks for that.
 #[inline(always)]
-fn rouse(work: &mut Work, wide: bool, at: u32, previous: u64, word: u64) {
+fn rouse(work: &mut Work, wide: bool, at: u32, word: u64) {
     // What follows in the next send may go on with any digit.
     let quiet = work.scan.quiet;
     let asked = if wide || at + 1 >= work.scan.end {
         Wake::All as u32
     } else {
         // Behind the end is what an earlier send left: at worst the automaton walks for nothing.
-        asked(previous, word, word_at(work, at + 1), word_at(work, at + 2))
+        asked(word_before(work, at), word, word_at(work, at + 1), word_at(work, at + 2))
     };
     if asked != Wake::No as u32 {
         let before = look_back(work, at, asked);

@@ -12,7 +12,7 @@ mod tests;
 
 use monitor_ebpf::{
     TABLE_ENTRIES, TAIL_BYTES,
-    encoded::{ENCODED_WORDS, encoded, has_letters, is_asked, may_stretch},
+    encoded::{ENCODED_WORDS, encoded, has_letters, is_asked},
     prefilter::{
         BASE, FILL, FILL_WORD, LOOK_BACK_WORDS, TABLE_ALL, TABLE_LONG, TABLE_WIDE, Table, Wake,
         dense, digits, run_is_long, stirs, strange, wakes,
@@ -186,7 +186,8 @@ impl Prefilter {
         let long = self.flags & TABLE_LONG != 0;
         let stretch = whole
             && is_asked((at / 8) as u32, long)
-            && may_stretch(before, word, words.at(at + 8), long);
+            && dense(word)
+            && (long || dense(before) || dense(words.at(at + 8)));
         scan.encoded |= strange(word) || (stretch && words.encoded(at, long));
         if scan.state == BASE {
             let back = match self.wake(words, at, word, whole) {

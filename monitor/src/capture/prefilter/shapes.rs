@@ -102,7 +102,8 @@ impl Shape {
 
 const CARD: &str = r"[0-9](?:[ \-.+]?[0-9]){12}";
 
-/// What every policy asks for. `SEP` is a separator that is escaped or not ASCII.
+/// What every policy asks for. None begins with any letter: behind one the automaton would not rest,
+/// and all text behind its first waking would be walked. `SEP` is a separator that is escaped or not ASCII.
 const ALWAYS: &[&str] = &[
     // A digit or a letter that somebody took the trouble to escape, or an escape that is escaped: no
     // encoder does that of its own accord, so such a text is looked at whatever follows.
@@ -112,7 +113,7 @@ const ALWAYS: &[&str] = &[
     "&#0{0,2}(?:4[389]|5[0-7]|6[4-9]|[78][0-9]|90|9[7-9]|1[01][0-9]|12[0-2])",
     "&#[xX]0{0,2}(?:40|2[bB]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])",
     // And of quoted-printable, where these stand in a number or an address.
-    "[A-Za-z0-9]=40[A-Za-z]|=3[0-9]=3[0-9]",
+    "=(?:40[A-Za-z]|3[0-9]=3[0-9])",
     // Other separators than the plain ones between two digits.
     "[0-9]SEP[0-9]",
     "[0-9]&(?:#|[a-z]{3,6};)",
