@@ -85,6 +85,37 @@ pub type FindAt = fn(probe: &mut Probe<'_>, at: usize, run: &Run) -> Option<Cand
 /// Judges a value whose ends are known. `None` where it is nothing of the kind.
 pub type FindField = fn(probe: &mut Probe<'_>, field: Field) -> Option<Candidate>;
 
+/// How a value begins whose first byte is a digit.
+#[derive(Debug, Clone, Copy)]
+pub struct Begins {
+    /// Least digits in its first 32 bytes.
+    pub digits: u32,
+    /// Least and most digits of its first group.
+    pub group: (usize, usize),
+    /// What may follow that group: any byte where there is none.
+    pub next: &'static [u8],
+    /// Whether digits must stand behind what follows.
+    pub goes_on: bool,
+}
+
+/// First bytes of what stands between the groups of a number.
+pub const SEPARATORS: &[u8] = b" -.+\xC2\xE2";
+
+/// One group of so many digits, whatever follows it.
+pub const fn whole(min: usize, max: usize) -> Begins {
+    Begins { digits: min as u32, group: (min, max), next: &[], goes_on: false }
+}
+
+/// A group of so many digits, and more behind a separator: at least so many in 32 bytes.
+pub const fn parted(digits: u32, min: usize, max: usize) -> Begins {
+    Begins { digits, group: (min, max), next: SEPARATORS, goes_on: true }
+}
+
+/// A group of so many digits, and one of these bytes behind it.
+pub const fn before(digits: u32, min: usize, max: usize, next: &'static [u8]) -> Begins {
+    Begins { digits, group: (min, max), next, goes_on: false }
+}
+
 /// Where and how the engine looks for values.
 #[derive(Debug, Clone, Copy)]
 pub enum Find {
@@ -110,16 +141,14 @@ pub enum Find {
         /// Judges the word.
         find: FindField,
     },
-    /// At the first digit of a run that has at least so many digits in its first 32 bytes.
-    Digits(u32, FindAt),
-    /// At the first digit after exactly two letters.
-    AfterTwoLetters(FindAt),
-    /// At `@`.
-    At(FindAt),
-    /// At `+`.
-    Plus(FindAt),
-    /// At `:`.
-    Colon(FindAt),
+    /// At the first digit of a group that may begin one.
+    Digits(Begins, FindAt),
+    /// At the first digit after exactly so many letters.
+    AfterLetters(usize, FindAt),
+    /// At a mark: `+`, or one of `:` to `@`.
+    Mark(u8, FindAt),
+    /// At a byte of punctuation that is everywhere: for what is only looked for by name.
+    Joint(u8, FindAt),
     /// At one of these strings, by its place of the first byte.
     Literal(&'static [&'static str], FindAt),
     /// As the value under a key that ends with one of the words. The first of them may stand in the

@@ -3,7 +3,7 @@
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-use super::detector::{Detector, Find, FindAt, FindField, Tier};
+use super::detector::{self, Begins, Detector, Find, FindAt, FindField, Tier};
 use super::forms::{self, Follows, Shape};
 use super::set::Set;
 use super::{lexicon, probe};
@@ -29,8 +29,8 @@ pub(super) struct Bucket {
     pub has_strong: bool,
     /// Other forms, by what follows the group.
     shapes: Vec<Vec<Entry>>,
-    /// With the least digits within [`DENSITY_BYTES`] that each needs.
-    pub runs: Vec<(u32, usize, FindAt)>,
+    /// What begins with a group, and judges itself.
+    pub runs: Vec<Start>,
 }
 
 /// Digits behind a separator that are told apart.
@@ -67,6 +67,28 @@ impl Bucket {
                 entries.push(entry.clone());
             }
         }
+    }
+}
+
+/// A detector that judges itself what begins with a group of digits.
+pub(super) struct Start {
+    /// Least digits within [`DENSITY_BYTES`].
+    digits: u32,
+    /// The bytes that may follow the group, as bits.
+    next: [u64; 4],
+    /// Whether digits must follow those.
+    goes_on: bool,
+    pub index: usize,
+    pub find: FindAt,
+}
+
+impl Start {
+    /// Whether something may begin with a group, with so many digits near it, where `next` follows
+    /// and so many digits behind that.
+    pub fn may_be(&self, near: u32, next: u8, second: usize) -> bool {
+        let follows = self.next[usize::from(next >> 6)] >> (next & 63) & 1 == 1;
+        // What follows a separator of more bytes is not looked at here.
+        near >= self.digits && follows && !(self.goes_on && second == 0 && next.is_ascii())
     }
 }
 
@@ -108,9 +130,10 @@ pub(super) struct Index {
     tokens: Vec<Tokens>,
     /// By length: the detectors of whole words.
     words: Vec<Vec<(usize, FindField)>>,
-    pub at: Vec<(usize, FindAt)>,
-    pub plus: Vec<(usize, FindAt)>,
-    pub colon: Vec<(usize, FindAt)>,
+    /// By the last three bits of a mark.
+    marks: [Vec<(usize, FindAt)>; 8],
+    /// By the byte of punctuation.
+    pub joints: Vec<(u8, usize, FindAt)>,
     pub keyed: Keyed,
     pub literals: Option<AhoCorasick>,
     /// The detector behind each literal.
@@ -170,9 +193,8 @@ impl Index {
             buckets: (0..=LETTERS_MAX).flat_map(|_| 0..=GROUP_MAX).map(|_| bucket()).collect(),
             tokens: vec![Tokens::default(); TOKEN_MAX + 1],
             words: vec![Vec::new(); TOKEN_MAX + 1],
-            at: Vec::new(),
-            plus: Vec::new(),
-            colon: Vec::new(),
+            marks: Default::default(),
+            joints: Vec::new(),
             keyed: Keyed::default(),
             literals: None,
             literal_rows: Vec::new(),
@@ -205,6 +227,11 @@ impl Index {
         (tokens, self.words.get(length).map_or(&[][..], Vec::as_slice))
     }
 
+    /// What may begin at a mark.
+    pub fn at_mark(&self, mark: u8) -> &[(usize, FindAt)] {
+        self.marks.get(mark_place(mark)).map_or(&[], Vec::as_slice)
+    }
+
     fn add(&mut self, index: usize, row: &Detector, find: Find, literals: &mut Vec<&'static str>) {
         match find {
             Find::Forms(forms) => {
@@ -225,11 +252,16 @@ impl Index {
                 let lengths = self.words.get_mut(min..=max.min(TOKEN_MAX)).into_iter().flatten();
                 lengths.for_each(|rows| rows.push((index, find)));
             }
-            Find::Digits(digits_min, find) => self.add_run(0, digits_min, index, find),
-            Find::AfterTwoLetters(find) => self.add_run(2, 2, index, find),
-            Find::At(find) => self.at.push((index, find)),
-            Find::Plus(find) => self.plus.push((index, find)),
-            Find::Colon(find) => self.colon.push((index, find)),
+            Find::Digits(begins, find) => self.add_start(0, begins, index, find),
+            Find::AfterLetters(letters, find) => {
+                self.add_start(letters, detector::whole(1, GROUP_MAX), index, find);
+            }
+            Find::Mark(mark, find) => {
+                if let Some(rows) = self.marks.get_mut(mark_place(mark)) {
+                    rows.push((index, find));
+                }
+            }
+            Find::Joint(byte, find) => self.joints.push((byte, index, find)),
             Find::Literal(strings, find) => {
                 literals.extend(strings);
                 self.literal_rows.extend(strings.iter().map(|_| (index, find)));
@@ -239,11 +271,16 @@ impl Index {
         }
     }
 
-    fn add_run(&mut self, letters: usize, digits_min: u32, index: usize, find: FindAt) {
-        let buckets = self.buckets.iter_mut().skip(letters * (GROUP_MAX + 1)).take(GROUP_MAX + 1);
-        for bucket in buckets {
-            bucket.runs.push((digits_min, index, find));
-            bucket.digits_min = bucket.digits_min.min(digits_min);
+    fn add_start(&mut self, letters: usize, begins: Begins, index: usize, find: FindAt) {
+        let mut next = [if begins.next.is_empty() { u64::MAX } else { 0 }; 4];
+        for byte in begins.next {
+            next[usize::from(byte >> 6)] |= 1 << (byte & 63);
+        }
+        for group in begins.group.0..=begins.group.1.min(GROUP_MAX) {
+            let Some(bucket) = self.buckets.get_mut(place(letters, group)) else { continue };
+            let (digits, goes_on) = (begins.digits, begins.goes_on);
+            bucket.runs.push(Start { digits, next, goes_on, index, find });
+            bucket.digits_min = bucket.digits_min.min(digits);
         }
     }
 
@@ -267,6 +304,12 @@ impl Index {
             }
         }
     }
+}
+
+/// `+` and the marks from `:` to `@` are told apart by their last three bits.
+fn mark_place(mark: u8) -> usize {
+    // `+` and `;` share them; no detector begins at `;`.
+    usize::from(mark & 7)
 }
 
 /// The place of a bucket.

@@ -58,6 +58,7 @@ impl<'a, 't> Pass<'a, 't> {
     pub fn run(mut self) -> usize {
         let text = self.probe.text;
         self.literals();
+        self.joints();
         let mut this = block(text, 0);
         let mut at = 0;
         while at < text.len() {
@@ -127,14 +128,14 @@ impl Pass<'_, '_> {
             }
         }
         let mut read = false;
-        for (digits_min, index, find) in &bucket.runs {
-            if near >= *digits_min {
+        for start in &bucket.runs {
+            if start.may_be(near, next, second) {
                 if !read {
                     self.run.read(text, at);
                     read = true;
                 }
-                let found = find(&mut self.probe, at, &self.run);
-                self.keep(*index, found);
+                let found = (start.find)(&mut self.probe, at, &self.run);
+                self.keep(start.index, found);
             }
         }
     }
@@ -268,19 +269,12 @@ impl Pass<'_, '_> {
 
     /// Looks at a byte that is no digit.
     fn mark(&mut self, at: usize) {
-        self.run.clear();
         let engine = self.engine;
-        let rows = match text::byte(self.probe.text, at) {
-            b'@' => &engine.index.at,
-            b'+' => &engine.index.plus,
-            b':' => {
-                self.field(at);
-                &engine.index.colon
-            }
-            b'=' | b'>' => return self.field(at),
-            _ => return,
-        };
-        for (index, find) in rows {
+        let mark = text::byte(self.probe.text, at);
+        if matches!(mark, b':' | b'=' | b'>') {
+            self.field(at);
+        }
+        for (index, find) in engine.index.at_mark(mark).iter().filter(|_| mark != b';') {
             let found = find(&mut self.probe, at, &self.run);
             self.keep(*index, found);
         }
@@ -331,6 +325,20 @@ impl Pass<'_, '_> {
         for (index, find) in &self.engine.index.keyed.rows {
             if named.contains(*index) {
                 let found = find(&mut self.probe, cell);
+                self.keep(*index, found);
+            }
+        }
+    }
+
+    /// Looks at punctuation that is everywhere.
+    fn joints(&mut self) {
+        let rows = &self.engine.index.joints;
+        let Some((first, ..)) = rows.first() else { return };
+        let last = rows.last().map_or(*first, |(byte, ..)| *byte);
+        for at in memchr::memchr2_iter(*first, last, self.probe.text) {
+            let byte = text::byte(self.probe.text, at);
+            for (_, index, find) in rows.iter().filter(|(joint, ..)| *joint == byte) {
+                let found = find(&mut self.probe, at, &self.run);
                 self.keep(*index, found);
             }
         }

@@ -1,7 +1,7 @@
 //! Bank account numbers as they are written within a country, without check digits: digits that only
 //! their key or a word near by tells. International ones are in [`super::iban`].
 
-use super::super::detector::{Detector, Field, Find, Tier, Words};
+use super::super::detector::{Detector, Field, Find, Tier, Words, whole};
 use super::super::evidence::Candidate;
 use super::super::probe::Probe;
 use super::super::text::{self, Boundary, Run};
@@ -15,7 +15,7 @@ pub(super) const ROWS: &[Detector] = &[Detector {
     standard: "15 USC 6809: 6 to 17 digits under a key that names an account at a bank (ANSI X9.100-160)",
     example: r#"{"accountNumber":"409281736450"}"#,
     words: Words { key: KEYS, near: NEAR, hostile: NOT, doubtful: words::MACHINE_NAMES },
-    find: Find::Any(&[Find::Key(find_keyed), Find::Digits(DIGITS_MIN as u32, find)]),
+    find: Find::Any(&[Find::Key(find_keyed), Find::Digits(whole(DIGITS_MIN, DIGITS_MAX), find)]),
     ..Detector::new("US_BANK_NUMBER", "Bank account number")
 }];
 

@@ -2,7 +2,7 @@
 //! It does not say whether a card was issued.
 
 use super::super::checksum::{is_time, luhn, one_repeated};
-use super::super::detector::{Detector, Find, Tier};
+use super::super::detector::{Detector, Find, Tier, parted, whole};
 use super::super::evidence::{Candidate, Reasons};
 use super::super::probe::Probe;
 use super::super::text::{self, Boundary, Group, RUN_DIGITS_MAX, Run};
@@ -16,7 +16,10 @@ pub(super) const ROWS: &[Detector] = &[Detector {
     chance: 0.023,
     example: "card number: 4539 5787 6362 1486",
     words: words::CREDIT_CARD,
-    find: Find::Digits(DIGITS_MIN as u32, find),
+    find: Find::Any(&[
+        Find::Digits(whole(DIGITS_MIN, RUN_DIGITS_MAX + 1), find),
+        Find::Digits(parted(DIGITS_MIN as u32, 1, DIGITS_MIN - 1), find),
+    ]),
     valid: Some(is_card),
     mask: mask_value,
     plain: mask::digits,

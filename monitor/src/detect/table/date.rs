@@ -2,7 +2,7 @@
 //! birth, which only their key or a word near by tells.
 
 use super::super::checksum::{is_date, two};
-use super::super::detector::{Detector, Field, Find, Tier, Words};
+use super::super::detector::{Begins, Detector, Field, Find, Tier, Words, before, whole};
 use super::super::evidence::{Candidate, Reasons};
 use super::super::mask;
 use super::super::probe::Probe;
@@ -22,7 +22,10 @@ pub(super) const ROWS: &[Detector] = &[
             hostile: &["version"],
             doubtful: &[],
         },
-        find: Find::Digits(2, find_any),
+        find: Find::Any(&[
+            Find::Digits(Begins { digits: 1, ..whole(1, 2) }, find_any),
+            Find::Digits(before(6, 4, 4, b"-/."), find_any),
+        ]),
         mask: mask::nothing,
         only_by_name: true,
         ..Detector::new("DATE_TIME", "Date or time")
@@ -38,7 +41,11 @@ pub(super) const ROWS: &[Detector] = &[
             hostile: &["place", "country", "city", "name"],
             doubtful: &[],
         },
-        find: Find::Any(&[Find::Key(find_birth), Find::Digits(6, find_birth_near)]),
+        find: Find::Any(&[
+            Find::Key(find_birth),
+            Find::Digits(Begins { digits: 6, ..whole(1, 2) }, find_birth_near),
+            Find::Digits(before(6, 4, 4, b"-/."), find_birth_near),
+        ]),
         mask: mask::nothing,
         plain: mask::compact,
         ..Detector::new("DATE_OF_BIRTH", "Date of birth")

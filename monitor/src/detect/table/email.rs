@@ -15,7 +15,7 @@ pub(super) const ROWS: &[Detector] = &[Detector {
     chance: 1.0,
     example: "mail: jane@acme.io",
     words: words::EMAIL_ADDRESS,
-    find: Find::At(find),
+    find: Find::Mark(b'@', find),
     mask: mask_value,
     plain: |value, out| mask::each(value, |_| true, &mut |b| out(b.to_ascii_lowercase())),
     ..Detector::new("EMAIL_ADDRESS", "E-mail address")

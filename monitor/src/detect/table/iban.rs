@@ -16,7 +16,7 @@ pub(super) const ROWS: &[Detector] = &[Detector {
     chance: 0.0103,
     example: "IBAN: NO93 8601 1117 947",
     words: words::IBAN_CODE,
-    find: Find::AfterTwoLetters(find),
+    find: Find::AfterLetters(2, find),
     valid: Some(is_iban),
     mask: mask_value,
     ..Detector::new("IBAN_CODE", "International bank account number (IBAN)")

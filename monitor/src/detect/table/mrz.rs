@@ -23,7 +23,7 @@ pub(super) const ROWS: &[Detector] = &[Detector {
         hostile: &[],
         doubtful: &[],
     },
-    find: Find::Literal(&["<<<"], find),
+    find: Find::Mark(b'<', find),
     mask: mask::nothing,
     ..Detector::new("MRZ", "Machine-readable zone of a travel document")
 }];
@@ -42,6 +42,11 @@ fn in_zone(b: u8) -> bool {
 /// three lines whose first has none, the second.
 fn find(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
     let text = probe.text;
+    // The first of three fillers.
+    let fillers = text::slice(text, at, at + 3) == b"<<<" && text::byte_before(text, at, 1) != b'<';
+    if !fillers {
+        return None;
+    }
     let head = text::slice(text, at.saturating_sub(LINE_BYTES_MAX), at);
     let before = head.iter().rev().take_while(|b| in_zone(**b)).count();
     let start = at - before;

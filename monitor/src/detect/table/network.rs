@@ -1,7 +1,7 @@
 //! Addresses of machines and pages: IPv4 and IPv6, MAC, URL. They are personal data where they lead
 //! to somebody (recital 30 of the GDPR), and stand in all traffic: looked for only by name.
 
-use super::super::detector::{Detector, Find, Tier, Words};
+use super::super::detector::{Detector, Find, Tier, Words, before};
 use super::super::evidence::{Candidate, Reasons};
 use super::super::mask;
 use super::super::probe::Probe;
@@ -34,7 +34,7 @@ pub(super) const ROWS: &[Detector] = &[
             hostile: &["version", "ver", "release", "build", "oid"],
             doubtful: &[],
         },
-        find: Find::Any(&[Find::Digits(4, find_v4), Find::Colon(find_v6)]),
+        find: Find::Any(&[Find::Digits(before(4, 1, 3, b"."), find_v4), Find::Mark(b':', find_v6)]),
         mask: mask_address,
         plain: |value, out| mask::each(value, |_| true, &mut |b| out(b.to_ascii_lowercase())),
         only_by_name: true,
@@ -62,9 +62,9 @@ pub(super) const ROWS: &[Detector] = &[
             doubtful: &[],
         },
         find: Find::Any(&[
-            Find::Colon(|probe, at, _| find_mac(probe.text, at, 2)),
-            Find::Literal(&["-"], |probe, at, _| find_mac(probe.text, at, 2)),
-            Find::Literal(&["."], |probe, at, _| find_mac(probe.text, at, 4)),
+            Find::Mark(b':', |probe, at, _| find_mac(probe.text, at, 2)),
+            Find::Joint(b'-', |probe, at, _| find_mac(probe.text, at, 2)),
+            Find::Joint(b'.', |probe, at, _| find_mac(probe.text, at, 4)),
         ]),
         only_by_name: true,
         ..Detector::new("MAC_ADDRESS", "MAC address")
@@ -81,14 +81,8 @@ pub(super) const ROWS: &[Detector] = &[
             doubtful: &[],
         },
         find: Find::Any(&[
-            Find::Colon(find_url),
-            Find::Literal(
-                &[
-                    ".com", ".org", ".net", ".edu", ".gov", ".info", ".io", ".co", ".de", ".uk",
-                    ".fr",
-                ],
-                find_domain,
-            ),
+            Find::Mark(b':', find_url),
+            Find::Joint(b'.', find_domain),
         ]),
         mask: |value| {
             let text = String::from_utf8_lossy(value);
@@ -296,7 +290,7 @@ fn is_domain(host: &[u8]) -> bool {
 
 fn find_url(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
     let text = probe.text;
-    if text::slice(text, at, at + 3) != b"://" {
+    if text::byte(text, at + 1) != b'/' || text::byte(text, at + 2) != b'/' {
         return None;
     }
     let head = text::slice(text, at.saturating_sub(6), at);
@@ -324,8 +318,17 @@ fn find_url(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
     Some(Candidate::new(at - letters, end, URL_DB).because(Reasons::FORM))
 }
 
+/// Top-level domains that tell a host from a name with dots.
+const COMMON: [&[u8]; 11] = [
+    b".com", b".org", b".net", b".edu", b".gov", b".info", b".io", b".co", b".de", b".uk", b".fr",
+];
+
 fn find_domain(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
     let text = probe.text;
+    let tail = text::slice(text, at, text.len().min(at + 5));
+    if !COMMON.iter().any(|domain| tail.starts_with(domain)) {
+        return None;
+    }
     let head = text::slice(text, at.saturating_sub(DOMAIN_BYTES_MAX), at);
     let before = head.iter().rev().take_while(|b| in_domain(**b)).count();
     let start = at - before;

@@ -67,7 +67,7 @@ pub(super) const ROWS: &[Detector] = &[
         tier: Tier::Structured,
         standard: "RFC 3986 section 3.2.1: user information with a password",
         example: "postgres://app:q7Lw2Xz5k3@db.acme.io:5432/main",
-        find: Find::At(find_in_url),
+        find: Find::Mark(b'@', find_in_url),
         ..secret("URL_PASSWORD", "Password in a URL")
     },
 ];

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use rlibphonenumber::{PhoneNumber, PhoneNumberUtil};
 
-use super::super::detector::{Detector, Field, Find, Tier};
+use super::super::detector::{Detector, Field, Find, Tier, before};
 use super::super::evidence::{Candidate, Reasons};
 use super::super::probe::Probe;
 use super::super::text::{self, Boundary, Run};
@@ -22,10 +22,10 @@ pub(super) const ROWS: &[Detector] = &[Detector {
     chance: 0.3,
     example: "phone: +49 30 1234567",
     words: words::PHONE_NUMBER,
-    find: Find::Plus(find),
+    find: Find::Mark(b'+', find),
     // The national forms.
     wide: Some(Find::Any(&[
-        Find::Digits(NATIONAL_DIGITS_MIN as u32, find_national),
+        Find::Digits(before(NATIONAL_DIGITS_MIN as u32, 1, 5, b" -.)/"), find_national),
         Find::Key(find_keyed),
     ])),
     mask: mask_value,

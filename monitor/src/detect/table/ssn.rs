@@ -2,7 +2,7 @@
 //! Social Security Administration issues (20 CFR 422.103; randomised since 2011). There is no check
 //! digit: nine digits in a row count only where the context names them.
 
-use super::super::detector::{Detector, Find, Tier};
+use super::super::detector::{Detector, Find, Tier, parted, whole};
 use super::super::evidence::{Candidate, Reasons};
 use super::super::probe::Probe;
 use super::super::text::{self, Boundary, Run};
@@ -16,7 +16,10 @@ pub(super) const ROWS: &[Detector] = &[Detector {
     chance: 0.89,
     example: "ssn: 536-22-8726",
     words: words::US_SSN,
-    find: Find::Digits(DIGITS as u32, find),
+    find: Find::Any(&[
+        Find::Digits(whole(DIGITS, DIGITS), find),
+        Find::Digits(parted(DIGITS as u32, 3, 3), find),
+    ]),
     valid: Some(|compact| {
         <&[u8; DIGITS]>::try_from(compact).is_ok_and(|digits| {
             digits.iter().all(u8::is_ascii_digit) && issue(digits) == Issue::Possible

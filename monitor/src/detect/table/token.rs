@@ -66,16 +66,7 @@ pub(super) const ROWS: &[Detector] = &[
         standard: "Slack's token types (xoxb, xoxp, …, xapp) and incoming webhooks",
         example: "xoxb-284710395561-290184471023-Qm4Zr8Tn2Kv6Xw1Lp9Bs3Hd7",
         find: Find::Literal(
-            &[
-                "xoxa-",
-                "xoxb-",
-                "xoxe-",
-                "xoxp-",
-                "xoxr-",
-                "xoxs-",
-                "xapp-",
-                "hooks.slack.com/services/",
-            ],
+            &["xox", "xapp-", "hooks.slack.com/services/"],
             find_slack,
         ),
         ..secret("SLACK_TOKEN", "Slack token or webhook")
@@ -133,7 +124,7 @@ pub(super) const ROWS: &[Detector] = &[
     Detector {
         standard: "Azure connection strings: an account key of 64 bytes, or an access key of 32, in base64",
         example: "AccountName=acme;AccountKey=RXx2nznYZEGZwOW9vPvIWzfOkcveH8Gw6mtE8TBDbdcpymm9nozrpqB9HewlsbCH7xJsBy8NIdfbCzN3dzilxg==",
-        find: Find::Literal(&["AccountKey=", "SharedAccessKey="], find_azure),
+        find: Find::Mark(b'=', find_azure),
         ..secret("AZURE_KEY", "Azure storage or service bus key")
     },
 ];
@@ -354,6 +345,13 @@ fn find_slack(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
         let fits = path.starts_with(b"T") && path.split(|b| *b == b'/').count() == 3;
         return (fits && path.len() >= 40).then(|| marked(text, at, HOOK, end)).flatten();
     }
+    // `xoxb-`: kinds are a, b, e, p, r and s.
+    let kind = text::byte(text, at + 3);
+    if text::byte(text, at + 1) == b'o'
+        && !(b"abeprs".contains(&kind) && text::byte(text, at + 4) == b'-')
+    {
+        return None;
+    }
     let found = within(text, at, 5, base64url, 20, 300)?;
     let body = text::slice(text, at + 5, found.end);
     (body.contains(&b'-') && body.iter().any(u8::is_ascii_digit)).then_some(found)
@@ -383,7 +381,11 @@ fn find_openai(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
 
 fn find_azure(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
     let text = probe.text;
-    let start = at + text::slice(text, at, at + 16).iter().position(|b| *b == b'=')? + 1;
+    let start = at + 1;
+    let key = text::slice(text, at.saturating_sub(15), at);
+    if !(key.ends_with(b"AccountKey") || key.ends_with(b"SharedAccessKey")) {
+        return None;
+    }
     let end = end_of(text, start, 89, base64);
     let length = end - start;
     let padded = text::byte_before(text, end, 1) == b'=';

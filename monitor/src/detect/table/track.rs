@@ -1,7 +1,7 @@
 //! What the magnetic stripe and the back of a payment card hold: tracks 1 and 2 and the card
 //! verification value, which nobody may store after authorisation (PCI DSS 4.0 requirement 3.3.1).
 
-use super::super::detector::{Detector, Field, Find, Tier, Words};
+use super::super::detector::{Detector, Field, Find, Tier, Words, before};
 use super::super::evidence::{Candidate, Reasons};
 use super::super::mask;
 use super::super::probe::Probe;
@@ -33,8 +33,8 @@ pub(super) const ROWS: &[Detector] = &[
             doubtful: &[],
         },
         find: Find::Any(&[
-            Find::Digits(TRACK_DIGITS_MIN, find_track_2),
-            Find::Literal(&["%B2", "%B3", "%B4", "%B5", "%B6"], find_track_1),
+            Find::Digits(before(TRACK_DIGITS_MIN, 13, 19, b"=D"), find_track_2),
+            Find::AfterLetters(1, find_track_1),
         ]),
         mask: mask::nothing,
         ..Detector::new("CARD_TRACK", "Magnetic stripe of a payment card")
@@ -125,7 +125,8 @@ fn find_track_2(probe: &mut Probe<'_>, at: usize, run: &Run) -> Option<Candidate
 
 fn find_track_1(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
     let text = probe.text;
-    let separator = number_end(text, at + 2)?;
+    let sentinel = at.checked_sub(2).filter(|at| text::slice(text, *at, *at + 2) == b"%B")?;
+    let separator = number_end(text, at)?;
     let in_name = |b: u8| b.is_ascii_uppercase() || matches!(b, b' ' | b'/' | b'.' | b'-' | b'\'');
     let name = value::end_of(text, separator + 1, NAME_BYTES_MAX + 1, in_name);
     if text::byte(text, separator) != b'^' || text::byte(text, name) != b'^' {
@@ -137,7 +138,7 @@ fn find_track_1(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> 
     });
     let end = end + usize::from(text::byte(text, end) == b'?');
     let db = 25 + TRACK_DB;
-    Some(Candidate::new(at, end, db).because(Reasons::CHECKED).because(Reasons::FORM))
+    Some(Candidate::new(sentinel, end, db).because(Reasons::CHECKED).because(Reasons::FORM))
 }
 
 /// Bytes on each side in which the number of the card is looked for.
