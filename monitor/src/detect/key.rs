@@ -2,8 +2,9 @@
 //! it reads backwards from the value, because the text may be cut at both ends. What a key says is
 //! [`super::probe`]'s to judge.
 
-use memchr::{memchr, memchr3, memrchr, memrchr2};
+use memchr::{memchr, memchr3, memrchr};
 
+use super::brackets::PATH_BYTES_MAX;
 use super::detector::Field;
 use super::lexicon::is_word_byte;
 use super::text::{byte, byte_before, slice};
@@ -96,40 +97,10 @@ pub(super) fn words_before(text: &[u8], start: usize) -> usize {
     from
 }
 
-/// Bytes before a value in which the keys above it are looked for.
-const PATH_BYTES_MAX: usize = 1024;
 /// Keys above a value that are looked at.
 const PATH_KEYS_MAX: usize = 6;
-/// Brackets that are passed on the way.
-const PATH_BRACKETS_MAX: usize = 64;
-
-/// The spans of the keys above the value at `start`, the nearest first: of JSON objects and arrays
-/// that are open there.
-pub(super) fn path_before(text: &[u8], start: usize) -> impl Iterator<Item = (usize, usize)> {
-    opens_before(text, start).filter_map(move |open| key_before(text, open))
-}
-
-/// The brackets that are open at `start`, the nearest first.
-pub(super) fn opens_before(text: &[u8], start: usize) -> impl Iterator<Item = usize> {
-    let floor = start.saturating_sub(PATH_BYTES_MAX);
-    let (mut at, mut closed, mut brackets) = (start, 0usize, 0);
-    let next = move || {
-        while brackets < PATH_BRACKETS_MAX {
-            brackets += 1;
-            let before = slice(text, floor, at);
-            let curly = memrchr2(b'{', b'}', before);
-            let square = memrchr2(b'[', b']', before.get(curly.unwrap_or(0)..)?);
-            at = floor + square.map_or(curly?, |square| square + curly.unwrap_or(0));
-            match byte(text, at) {
-                b'{' | b'[' if closed == 0 => return Some(at),
-                b'{' | b'[' => closed -= 1,
-                _ => closed += 1,
-            }
-        }
-        None
-    };
-    std::iter::from_fn(next).take(PATH_KEYS_MAX)
-}
+/// Tags that are passed on the way.
+const PATH_TAGS_MAX: usize = 64;
 
 /// The spans of the elements that are open around the one whose tag ends before `start`, the
 /// nearest first.
@@ -138,7 +109,7 @@ pub(super) fn elements_before(text: &[u8], start: usize) -> impl Iterator<Item =
     // The nearest tag is the key of the value itself.
     let (mut at, mut closed, mut tags) = (start, 0usize, 0);
     let next = move || {
-        while tags < PATH_BRACKETS_MAX {
+        while tags < PATH_TAGS_MAX {
             tags += 1;
             at = floor + memrchr(b'<', slice(text, floor, at))?;
             let end = at + memchr(b'>', slice(text, at, start))?;

@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod anchors;
+mod brackets;
 mod checksum;
 mod columns;
 mod custom;
@@ -25,6 +26,7 @@ mod fingerprint;
 mod forms;
 mod index;
 mod key;
+mod keys;
 mod lexicon;
 mod mask;
 mod pass;

@@ -4,14 +4,15 @@
 //! Where a value has a key, the key decides; a key that says nothing (`value`, `number`) leaves it
 //! to the keys above it and to the words near by. Words near by count for values without a key.
 
+use super::brackets::{Brackets, PATH_BYTES_MAX};
 use super::columns::{self, Header};
 use super::evidence::{self, Candidate, Reasons};
-use super::index::{Ending, Keyed};
-use super::key;
-use super::lexicon::{Lexicon, Marks, hash, is_word_byte, next_word};
+use super::index::Keyed;
+use super::keys::{Found, Key, Keys};
+use super::lexicon::{Lexicon, Marks, is_word_byte, next_word};
 use super::set::Set;
 use super::text::{Boundary, boundary, byte, byte_before, slice};
-use super::{DetectorId, Hit, Outcome, TableOf};
+use super::{DetectorId, Hit, Outcome, TableOf, key};
 use crate::model::Confidence;
 
 /// Bytes before a value in which a word counts as next to it.
@@ -28,33 +29,18 @@ const JOINING: [&[u8]; 2] = [b"and", b"or"];
 /// Keys that only repeat what the key above them names.
 pub(super) const UNNAMED: [&str; 6] = ["value", "val", "values", "text", "content", "raw"];
 
-/// Words of a term that ends a key.
-const TERM_WORDS_MAX: usize = 6;
-/// Bytes of a key, in prose with the words before it, of the key above it, and of what joins them.
-const JOINED_BYTES_MAX: usize = 177;
-
-/// Keys of a text whose words are remembered.
-const KEYS_KNOWN: usize = 64;
-
-/// Words of keys that say nothing of what is stored under them.
-#[rustfmt::skip]
-const GENERIC: &[&str] = &[
-    "value", "val", "values", "number", "numbers", "no", "nr", "num", "data", "text", "content",
-    "field", "input", "answer", "is", "string", "code", "nummer", "numero", "número", "numéro",
-    "wert", "valor", "valeur", "valore", "param", "arg", "raw", "item",
-];
+/// Keys above a value that are looked at.
+const PATH_KEYS_MAX: usize = 6;
 
 /// One text under examination.
 pub struct Probe<'t> {
     /// The text.
     pub text: &'t [u8],
     lexicon: &'t Lexicon,
-    key: Option<(usize, Key)>,
-    /// What keys say that were read, by a hash of their bytes: a text has few that differ.
-    keys: Vec<(u64, Key)>,
+    keys: Keys,
+    brackets: Brackets,
+    key: Option<(usize, Found)>,
     path: Option<(usize, Set)>,
-    /// What the keys above the values of an object or array name, by its bracket.
-    object: Option<(usize, Set)>,
     near: Near,
     near_set: Option<((usize, usize), Set)>,
     alone: Option<((usize, usize), bool)>,
@@ -62,14 +48,22 @@ pub struct Probe<'t> {
     table: &'t Table,
     /// Whether the header of the table is not in this text.
     goes_on: bool,
-    column: Option<(usize, Key)>,
+    column: Option<(usize, Column)>,
+}
+
+/// The column that a value stands in.
+#[derive(Debug, Clone, Copy, Default)]
+struct Column {
+    /// Where its name stands.
+    span: Option<(usize, usize)>,
+    key: Key,
 }
 
 /// The columns of a table, and what their names say.
 #[derive(Default)]
 pub struct Table {
     pub(super) header: Option<Header>,
-    keys: Vec<Key>,
+    columns: Vec<Column>,
 }
 
 impl Table {
@@ -77,29 +71,16 @@ impl Table {
     pub(super) fn read(text: &[u8], lexicon: &Lexicon) -> Table {
         let header = Header::read(text);
         let names = header.as_ref().map_or(&[][..], Header::names);
-        let keys = names.iter().map(|name| read_key(text, *name, lexicon)).collect();
-        Table { header, keys }
+        let column =
+            |name: &_| Column { span: Some(*name), key: Key::read(text, *name, lexicon) };
+        let columns = names.iter().map(column).collect();
+        Table { header, columns }
     }
 
     /// Whether the name of a column may end with what a value under a key is found by.
     pub(super) fn may_be_keyed(&self, column: usize, keyed: &Keyed) -> bool {
-        self.keys.get(column).is_some_and(|key| keyed.may_end(key.ending))
+        self.columns.get(column).is_some_and(|column| keyed.may_end(column.key.ending))
     }
-}
-
-/// What the key of a value says.
-#[derive(Debug, Clone, Copy, Default)]
-struct Key {
-    span: Option<(usize, usize)>,
-    named: Set,
-    hostile: Set,
-    /// One of its words, whichever, speaks against them.
-    against: Set,
-    doubtful: Set,
-    /// How it ends.
-    ending: Ending,
-    /// It says nothing either way, to nobody, or is a word of prose: words near by count too.
-    open: bool,
 }
 
 /// Context words of the text, up to where it was read.
@@ -126,10 +107,10 @@ impl<'t> Probe<'t> {
         Probe {
             text,
             lexicon,
+            keys: Keys::new(),
+            brackets: Brackets::default(),
             key: None,
-            keys: Vec::new(),
             path: None,
-            object: None,
             near_set: None,
             near,
             alone: None,
@@ -221,48 +202,22 @@ impl<'t> Probe<'t> {
     pub(super) fn named_by_column(&mut self, start: usize) -> Set {
         match self.key_at(start).span {
             Some(_) => Set::default(),
-            None => self.column_at(start).says(),
+            None => self.column_at(start).key.says(),
         }
     }
 
     /// The detectors of which a term ends the key that the value at `start` is stored under, and no
     /// word of that key speaks against it. The term may begin in the key above: `user`, `name`.
     pub(super) fn named_by_end(&mut self, start: usize, keyed: &Keyed) -> Set {
-        let key = self.key_at(start);
+        let found = self.key_at(start);
+        let key = self.keys.get(found);
         if !keyed.may_end(key.ending) {
             return Set::default();
         }
+        let against = key.against;
         let Some((outer, inner)) = self.named_key(start) else { return Set::default() };
-        let (joined, length) = self.join(outer, inner);
-        let mut named = self.terms_at_end(slice(&joined, 0, length));
-        named.remove(&key.against);
-        named
-    }
-
-    /// The detectors of which a term ends the words of `key`, the number at its end apart.
-    fn terms_at_end(&self, key: &[u8]) -> Set {
-        let mut words = [(0usize, 0usize); TERM_WORDS_MAX];
-        let (mut at, mut count) = (0, 0);
-        while let Some(word) = next_word(key, at) {
-            at = word.1;
-            if count > 0 && slice(key, word.0, word.1).iter().all(u8::is_ascii_digit) {
-                continue;
-            }
-            words.rotate_left(1);
-            if let Some(last) = words.last_mut() {
-                *last = word;
-            }
-            count += 1;
-        }
-        let last = words.last().map_or(0, |word| word.1);
-        let mut named = Set::default();
-        for word in words.iter().rev().take(count) {
-            let mut marks = Marks::default();
-            if self.lexicon.look_up(key, *word, last, &mut marks) == Some(last) {
-                named.union(&marks.key);
-                named.union(&marks.near);
-            }
-        }
+        let mut named = self.keys.joined(self.text, outer, inner, self.lexicon);
+        named.remove(&against);
         named
     }
 
@@ -290,7 +245,12 @@ impl<'t> Probe<'t> {
         let Some(inner) = self.wide_key(start) else {
             return self.column_name(start).map(|name| ((name.0, name.0), name));
         };
-        let mut above = key::path_before(self.text, start);
+        self.read_path(start);
+        let mut above = self.brackets.open().iter().rev().take(PATH_KEYS_MAX);
+        let floor = start.saturating_sub(PATH_BYTES_MAX);
+        let mut above = std::iter::from_fn(|| {
+            above.by_ref().take_while(|open| open.at >= floor).find_map(|open| open.key?.0)
+        });
         let mut outer = above.next().unwrap_or((inner.0, inner.0));
         // An array: its key is that of its values.
         if outer == inner {
@@ -318,7 +278,8 @@ impl<'t> Probe<'t> {
 
     /// Those of the `wanted` detectors that something around the value names.
     pub(super) fn named(&mut self, start: usize, end: usize, wanted: &Set) -> Set {
-        let key = self.key_at(start);
+        let found = self.key_at(start);
+        let key = self.keys.get(found);
         let mut wanted = *wanted;
         // Of most numbers the key says to all of them that they are a time, a size or a count.
         wanted.remove(&key.hostile);
@@ -328,12 +289,12 @@ impl<'t> Probe<'t> {
         let mut named = key.named;
         named.union(&self.path_at(start));
         let mut in_column = false;
-        if key.span.is_none() {
+        if found.span.is_none() {
             let column = self.column_at(start);
-            named.union(&column.named);
+            named.union(&column.key.named);
             in_column = column.span.is_some();
         }
-        if !in_column && (key.span.is_none() || key.open) {
+        if !in_column && (found.span.is_none() || found.open) {
             named.union(&self.near_at(start, end));
         }
         named.keep(&wanted);
@@ -341,7 +302,9 @@ impl<'t> Probe<'t> {
     }
 
     fn verdict(&mut self, index: usize, start: usize, end: usize) -> Verdict {
-        let key = self.key_at(start);
+        let found = self.key_at(start);
+        let key = self.keys.get(found);
+        let doubtful = key.doubtful.contains(index);
         if key.hostile.contains(index) {
             return Verdict::Hostile;
         }
@@ -351,70 +314,56 @@ impl<'t> Probe<'t> {
         if self.path_at(start).contains(index) {
             return Verdict::Named(Reasons::PATH, evidence::KEY_DB);
         }
-        if key.span.is_none() {
+        if found.span.is_none() {
             let column = self.column_at(start);
-            if column.hostile.contains(index) {
+            if column.key.hostile.contains(index) {
                 return Verdict::Hostile;
             }
-            if column.named.contains(index) {
+            if column.key.named.contains(index) {
                 return Verdict::Named(Reasons::COLUMN, evidence::KEY_DB);
             }
             if column.span.is_some() {
                 // What stands next to it in the row is another column.
-                let doubtful = column.doubtful.contains(index);
+                let doubtful = column.key.doubtful.contains(index);
                 return if doubtful { Verdict::Doubtful } else { Verdict::Silent };
             }
         }
-        if (key.span.is_none() || key.open) && self.near_at(start, end).contains(index) {
+        if (found.span.is_none() || found.open) && self.near_at(start, end).contains(index) {
             return Verdict::Named(Reasons::NEAR, evidence::NEAR_DB);
         }
-        if key.doubtful.contains(index) { Verdict::Doubtful } else { Verdict::Silent }
+        if doubtful { Verdict::Doubtful } else { Verdict::Silent }
     }
 
-    /// What the key says that the value at `start` is stored under.
-    fn key_at(&mut self, start: usize) -> Key {
-        if let Some((_, key)) = self.key.filter(|(at, _)| *at == start) {
-            return key;
+    /// The key that the value at `start` is stored under.
+    fn key_at(&mut self, start: usize) -> Found {
+        if let Some((at, found)) = self.key
+            && at == start
+            && self.keys.has(found)
+        {
+            return found;
         }
-        let key = match key::key_before(self.text, start) {
-            Some(span) => self.known_key(span),
-            None => Key::default(),
-        };
-        self.key = Some((start, key));
-        key
-    }
-
-    fn known_key(&mut self, span: (usize, usize)) -> Key {
-        let name = slice(self.text, span.0, span.1);
-        let bytes = name.iter().fold(name.len() as u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
-        });
-        self.keys.resize(KEYS_KNOWN, (0, Key::default()));
-        let place = (bytes >> 32) as usize % KEYS_KNOWN;
-        let prose = key::is_prose(self.text, span);
-        if let Some((_, key)) = self.keys.get(place).filter(|(known, _)| *known == bytes) {
-            return Key { span: Some(span), open: key.open || prose, ..*key };
-        }
-        let key = read_key(self.text, span, self.lexicon);
-        if let Some(slot) = self.keys.get_mut(place).filter(|_| !prose) {
-            *slot = (bytes, key);
-        }
-        key
+        let found = self.keys.before(self.text, start, self.lexicon);
+        self.key = Some((start, found));
+        found
     }
 
     /// What the name of the column says that the value at `start` stands in.
-    fn column_at(&mut self, start: usize) -> Key {
+    fn column_at(&mut self, start: usize) -> Column {
         if let Some((_, column)) = self.column.filter(|(at, _)| *at == start) {
             return column;
         }
         let text = self.text;
         let table = self.table;
         let in_table = table.header.as_ref().and_then(|header| header.column_at(text, start));
-        let column = match in_table.and_then(|column| table.keys.get(column)) {
-            Some(key) => *key,
-            None if self.is_sql() => columns::sql_column(text, start)
-                .map_or_else(Key::default, |name| read_key(text, name, self.lexicon)),
-            None => Key::default(),
+        let column = match in_table.and_then(|column| table.columns.get(column)) {
+            Some(column) => *column,
+            None if self.is_sql() => {
+                columns::sql_column(text, start).map_or_else(Column::default, |name| {
+                    let found = self.keys.named(text, name, self.lexicon);
+                    Column { span: Some(name), key: *self.keys.get(found) }
+                })
+            }
+            None => Column::default(),
         };
         self.column = Some((start, column));
         column
@@ -433,8 +382,11 @@ impl<'t> Probe<'t> {
             return set;
         }
         let mut set = Set::default();
-        let mut add = |span| set.union(&read_key(self.text, span, self.lexicon).named);
-        match self.key_at(start).span {
+        let found = self.key_at(start);
+        let one_word = self.keys.get(found).ending.is_one_word();
+        let mut add =
+            |span| set.union(&self.keys.get_named(self.text, span, self.lexicon).named);
+        match found.span {
             _ if byte_before(self.text, start, 1) == b'>' => {
                 key::elements_before(self.text, start).for_each(&mut add);
             }
@@ -442,64 +394,34 @@ impl<'t> Probe<'t> {
                 key::outer_lines(self.text, span.0).for_each(&mut add);
             }
             _ => {
-                // Values of one object have the same keys above them.
-                let mut opens = key::opens_before(self.text, start);
-                let first = opens.next();
-                match (first, self.object) {
-                    (Some(first), Some((open, known))) if first == open => set = known,
-                    _ => {
-                        let keys = first.into_iter().chain(opens);
-                        keys.filter_map(|open| key::key_before(self.text, open)).for_each(&mut add);
-                        self.object = first.map(|first| (first, set));
-                    }
-                }
+                self.read_path(start);
+                let floor = start.saturating_sub(PATH_BYTES_MAX);
+                let above = self.brackets.open().iter().rev().take(PATH_KEYS_MAX);
+                let keys = above.take_while(|open| open.at >= floor).filter_map(|open| open.key);
+                keys.for_each(|(_, named)| set.union(&named));
             }
         }
-        set.union(&self.joined_at(start));
+        // Only a key of one word leaves the beginning of a term to the key above it.
+        if one_word
+            && let Some((outer, inner)) = self.named_key(start).filter(|(outer, _)| outer.0 < outer.1)
+        {
+            set.union(&self.keys.joined(self.text, outer, inner, self.lexicon));
+        }
         self.path = Some((start, set));
         set
     }
 
-    /// What the key above the one of the value at `start` and that key say together: `tax` and `id`.
-    fn joined_at(&mut self, start: usize) -> Set {
-        let mut set = Set::default();
-        let key = self.key_at(start);
-        // Only a key of one word leaves the beginning of a term to the key above it.
-        if !key.ending.is_one_word() {
-            return set;
-        }
-        let Some((outer, inner)) = self.named_key(start).filter(|(outer, _)| outer.0 < outer.1)
-        else {
-            return set;
-        };
-        let (joined, length) = self.join(outer, inner);
-        let joined = slice(&joined, 0, length);
-        let mut at = 0;
-        while let Some(word) = next_word(joined, at) {
-            let mut marks = Marks::default();
-            if self.lexicon.look_up(joined, word, length, &mut marks) == Some(length) {
-                set.union(&marks.key);
-                set.union(&marks.near);
+    /// Reads the keys of the brackets that are open at `start`.
+    fn read_path(&mut self, start: usize) {
+        let floor = start.saturating_sub(PATH_BYTES_MAX);
+        self.brackets.seek(self.text, start);
+        let above = self.brackets.open().iter_mut().rev().take(PATH_KEYS_MAX);
+        for open in above.take_while(|open| open.at >= floor) {
+            if open.key.is_none() {
+                let found = self.keys.before(self.text, open.at, self.lexicon);
+                open.key = Some((found.span, self.keys.get(found).named));
             }
-            at = word.1;
         }
-        set
-    }
-
-    /// Two keys as one.
-    fn join(
-        &self,
-        outer: (usize, usize),
-        inner: (usize, usize),
-    ) -> ([u8; JOINED_BYTES_MAX], usize) {
-        let parts = [slice(self.text, outer.0, outer.1), b".", slice(self.text, inner.0, inner.1)];
-        let mut joined = [0u8; JOINED_BYTES_MAX];
-        let mut length = 0;
-        for (slot, byte) in joined.iter_mut().zip(parts.into_iter().flatten()) {
-            *slot = *byte;
-            length += 1;
-        }
-        (joined, length)
     }
 
     /// The detectors that words near by name.
@@ -545,48 +467,6 @@ impl<'t> Probe<'t> {
     }
 }
 
-impl Key {
-    /// The detectors that it names.
-    fn says(&self) -> Set {
-        let mut named = self.named;
-        named.remove(&self.hostile);
-        named
-    }
-}
-
-/// Judges a name.
-fn read_key(text: &[u8], span: (usize, usize), lexicon: &Lexicon) -> Key {
-    let mut all = Marks::default();
-    let mut head = Marks::default();
-    let (mut at, mut open, mut ending) = (span.0, true, Ending::default());
-    while let Some((start, end)) = next_word(text, at).filter(|word| word.1 <= span.1) {
-        head = Marks::default();
-        lexicon.look_up(text, (start, end), span.1, &mut head);
-        all.union(&head);
-        let word = slice(text, start, end);
-        if !word.iter().all(u8::is_ascii_digit) {
-            ending.push(hash(word));
-        }
-        open &= is_generic(word);
-        at = end;
-    }
-    // The last word is what the thing is: a `card_timestamp` is a timestamp.
-    let mut named = all.key;
-    named.union(&all.near);
-    let (against, mut hostile) = (all.hostile, all.hostile);
-    hostile.remove(&named);
-    hostile.union(&head.hostile);
-    Key {
-        span: Some(span),
-        named,
-        hostile,
-        against,
-        ending,
-        doubtful: all.doubtful,
-        open: open || key::is_prose(text, span),
-    }
-}
-
 /// Whether there is a word of letters alone, or a number.
 fn has_word(text: &[u8]) -> bool {
     let mut at = 0;
@@ -600,12 +480,6 @@ fn has_word(text: &[u8]) -> bool {
         at = end;
     }
     false
-}
-
-fn is_generic(word: &[u8]) -> bool {
-    (word.len() <= 2 && !word.eq_ignore_ascii_case(b"id"))
-        || word.iter().all(u8::is_ascii_digit)
-        || GENERIC.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 impl Near {
