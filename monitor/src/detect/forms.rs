@@ -36,43 +36,76 @@ pub(super) struct Shape {
     pub group: (usize, usize),
     /// Least and most letters directly before that group.
     pub letters: (usize, usize),
+    /// Letters and digits around its first digit, up to what is neither.
+    pub word: usize,
     /// What the form is worth, in decibans.
     pub worth_db: i16,
     /// Whether the context must name it.
     pub needs_context: bool,
 }
 
-/// What stands behind a group of digits.
+/// What stands around a group of digits: enough to tell most places from a form at a glance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Follows {
-    next: Next,
-    /// Digits behind a separator of one byte, where they are so many and no more.
-    second: Option<usize>,
+pub(super) struct Around {
+    /// Letters and digits of the word that the group is part of.
+    pub word: u8,
+    /// Class of the byte before the group, as a bit.
+    pub before: u8,
+    /// Class of the byte behind it, as a bit.
+    pub next: u8,
+    /// Digits behind that byte, and behind the byte after those.
+    pub second: u8,
+    pub third: u8,
+    /// Digits within so many bytes from the first digit on.
+    pub near: u8,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
-    Anything,
-    Exactly(u8),
-    Separator,
-    Letter,
-}
-
-impl Follows {
-    /// Whether a separator with so many digits behind it may be it.
-    pub fn may_be_parted(self, second: usize) -> bool {
-        b" -.+/".iter().any(|next| self.may_be(*next, second))
+/// The class of a byte next to a group of digits, as a bit: the separators each, the first bytes of
+/// those beyond ASCII, letters, and the rest.
+pub(super) fn class(byte: u8) -> u8 {
+    match byte {
+        b' ' => 1,
+        b'-' => 1 << 1,
+        b'.' => 1 << 2,
+        b'+' => 1 << 3,
+        b'/' => 1 << 4,
+        0x80.. => BEYOND,
+        _ if byte.is_ascii_alphabetic() => LETTER,
+        _ => 1 << 7,
     }
+}
 
-    /// Whether the byte `next`, with so many digits behind it, may be it.
-    pub fn may_be(self, next: u8, second: usize) -> bool {
-        let fits = match self.next {
-            Next::Anything => true,
-            Next::Exactly(byte) => byte == next,
-            Next::Separator => matches!(next, b' ' | b'-' | b'.' | b'+' | 0xC2 | 0xE2),
-            Next::Letter => next.is_ascii_alphabetic(),
-        };
-        fits && (!next.is_ascii() || self.second.is_none_or(|digits| digits == second))
+const BEYOND: u8 = 1 << 5;
+const LETTER: u8 = 1 << 6;
+const SEPARATORS: u8 = 0b10_1111;
+/// Classes of a byte that may stand between two groups.
+pub(super) const PARTING: u8 = 0b01_1111;
+
+/// What must stand around the first group of digits of a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Needs {
+    word: u8,
+    /// Classes that may be.
+    before: u8,
+    pub next: u8,
+    /// `None` where any number may be.
+    pub second: Option<u8>,
+    third: Option<u8>,
+    /// At least so many.
+    near: u8,
+}
+
+impl Needs {
+    /// Whether the form may stand there.
+    pub fn fit(&self, around: &Around) -> bool {
+        let is = |wanted: Option<u8>, digits: u8| wanted.is_none_or(|wanted| wanted == digits);
+        // Groups are counted behind separators of one byte.
+        let counted = around.next & PARTING != 0;
+        self.word == around.word
+            && self.before & around.before != 0
+            && self.next & around.next != 0
+            && self.near <= around.near
+            && (!counted || is(self.second, around.second) && is(self.third, around.third))
     }
 }
 
@@ -172,6 +205,8 @@ impl Shape {
         let before: Vec<Element> = before.iter().rev().copied().collect();
         let letters = before.iter().take_while(|element| element.is_letter()).count();
         let may = before.iter().take_while(|element| element.may_be_letter()).count();
+        let in_word = |element: &&Element| element.may_be_letter() || element.may_be_digit();
+        let word = before.iter().take_while(in_word).count() + after.iter().take_while(in_word).count();
         let count = |is: fn(Element) -> bool| {
             i16::try_from(elements.iter().filter(|element| is(**element)).count()).unwrap_or(0)
         };
@@ -182,6 +217,7 @@ impl Shape {
             after: after.to_vec(),
             group: (sure, most),
             letters: (letters, may),
+            word,
             worth_db: form.worth_db.unwrap_or(form_db.min(FORM_DB_MAX)),
             needs_context: form.needs_context,
         })
@@ -194,34 +230,39 @@ impl Shape {
             && self.after.iter().all(|element| *element == Element::Digit)
     }
 
-    /// Whether it may be written behind the byte `before`.
-    pub fn may_follow(&self, before: u8) -> bool {
-        match self.before.first() {
-            None => true,
-            Some(Element::Separator) => !before.is_ascii_alphanumeric(),
-            Some(element) => element.fits(before),
+    /// What must stand around a first group of so many digits.
+    pub fn needs(&self, group: usize, near_bytes: usize) -> Needs {
+        let classes = |element: Option<&Element>| match element {
+            None => u8::MAX,
+            Some(Element::Exactly(byte)) => class(*byte),
+            Some(Element::Separator) => SEPARATORS,
+            Some(_) => LETTER,
+        };
+        // The digits of the group behind the element at `at`, if the form says how many.
+        let behind = |at: usize| {
+            let is_parting = self.after.get(at).is_some_and(|element| element.is_separator());
+            let rest = self.after.get(at + 1..).unwrap_or_default();
+            let digits = rest.iter().take_while(|element| **element == Element::Digit).count();
+            let ends = rest.get(digits).is_none_or(|element| element.is_separator());
+            (is_parting && ends).then_some(digits)
+        };
+        let second = behind(group);
+        let third = second.and_then(|digits| behind(group + 1 + digits));
+        let small = |count: usize| u8::try_from(count).unwrap_or(u8::MAX);
+        Needs {
+            word: small(self.word),
+            before: classes(self.before.first()),
+            next: classes(self.after.get(group)),
+            second: second.map(small),
+            third: third.map(small),
+            near: small(self.digits_min(near_bytes)),
         }
     }
 
-    /// What must stand behind a first group of so many digits.
-    pub fn follows(&self, group: usize) -> Follows {
-        let next = match self.after.get(group) {
-            None => Next::Anything,
-            Some(Element::Exactly(byte)) => Next::Exactly(*byte),
-            Some(Element::Separator) => Next::Separator,
-            Some(_) => Next::Letter,
-        };
-        let rest = self.after.get(group + 1..).unwrap_or_default();
-        let digits = rest.iter().take_while(|element| **element == Element::Digit).count();
-        let ends = rest.get(digits).is_none_or(|element| element.is_separator());
-        let parted = matches!(next, Next::Exactly(_) | Next::Separator);
-        Follows { next, second: (parted && ends).then_some(digits) }
-    }
-
     /// The least digits in the first so many bytes from the first digit on.
-    pub fn digits_min(&self, bytes: usize) -> u32 {
+    pub fn digits_min(&self, bytes: usize) -> usize {
         let within = self.after.iter().take(bytes).filter(|element| element.is_digit());
-        u32::try_from(within.count()).unwrap_or(0)
+        within.count()
     }
 
     /// Whether a value is written at the first digit at `at`, and how it is bounded.

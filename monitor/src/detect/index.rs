@@ -4,7 +4,7 @@
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::detector::{self, Begins, Detector, Find, FindAt, FindField, Tier};
-use super::forms::{self, Follows, Shape};
+use super::forms::{self, Around, Needs, PARTING, Shape};
 use super::set::Set;
 use super::{lexicon, probe};
 
@@ -28,43 +28,48 @@ pub(super) struct Bucket {
     /// Whether some of them need not.
     pub has_strong: bool,
     /// Other forms, by what follows the group.
-    shapes: Vec<Vec<Entry>>,
+    shapes: Vec<Row>,
     /// What begins with a group, and judges itself.
     pub runs: Vec<Start>,
 }
 
 /// Digits behind a separator that are told apart.
 const SECOND_MAX: usize = 12;
-/// Rows of a bucket's forms: a letter follows, a separator and so many digits, or anything else.
-const FOLLOWS: usize = SECOND_MAX + 3;
-const LETTER: usize = SECOND_MAX + 1;
-const OTHER: usize = SECOND_MAX + 2;
+/// Rows of a bucket's forms: a separator and so many digits follow, or anything else.
+const ROWS: usize = SECOND_MAX + 2;
+
+/// Forms of a bucket. What they need stands together, because most need something else.
+#[derive(Default)]
+struct Row {
+    needs: Vec<Needs>,
+    entries: Vec<Entry>,
+}
 
 impl Bucket {
-    /// The forms that may be written where `next` follows the group, and so many digits behind it.
-    pub fn shapes(&self, next: u8, second: usize) -> &[Entry] {
-        let row = match next {
-            b' ' | b'-' | b'.' | b'+' | b'/' => second.min(SECOND_MAX),
-            _ if next.is_ascii_alphabetic() => LETTER,
-            _ => OTHER,
-        };
-        self.shapes.get(row).map_or(&[], Vec::as_slice)
+    /// The forms that may be written where that stands around the group.
+    pub fn shapes(&self, around: Around) -> impl Iterator<Item = &Entry> {
+        let counted = around.next & PARTING != 0;
+        let row = if counted { usize::from(around.second).min(SECOND_MAX) } else { ROWS - 1 };
+        let row = self.shapes.get(row);
+        let needs = row.map_or(&[][..], |row| &row.needs).iter().enumerate();
+        needs
+            .filter(move |(_, needs)| needs.fit(&around))
+            .filter_map(move |(at, _)| row?.entries.get(at))
     }
 
-    fn add(&mut self, entry: &Entry) {
-        self.shapes.resize_with(FOLLOWS, Vec::new);
-        for (row, entries) in self.shapes.iter_mut().enumerate() {
-            let may = match row {
-                LETTER => (b'A'..=b'z').any(|next| entry.follows.may_be(next, 0)),
-                OTHER => (0..=255u8)
-                    .filter(|next| !next.is_ascii_alphabetic() && !b" -.+/".contains(next))
-                    .any(|next| (0..SECOND_MAX).any(|second| entry.follows.may_be(next, second))),
-                // The last row holds those of more digits too.
-                SECOND_MAX => (SECOND_MAX..40).any(|second| entry.follows.may_be_parted(second)),
-                second => entry.follows.may_be_parted(second),
+    fn add(&mut self, needs: Needs, entry: &Entry) {
+        self.shapes.resize_with(ROWS, Row::default);
+        for (at, row) in self.shapes.iter_mut().enumerate() {
+            let may = match at {
+                _ if at == ROWS - 1 => needs.next & !PARTING != 0,
+                _ if needs.next & PARTING == 0 => false,
+                SECOND_MAX => needs.second.is_none_or(|second| usize::from(second) >= SECOND_MAX),
+                _ => needs.second.is_none_or(|second| usize::from(second) == at),
             };
-            if may && !entries.iter().any(|known| known == entry) {
-                entries.push(entry.clone());
+            let known = row.needs.iter().zip(&row.entries);
+            if may && !known.into_iter().any(|(one, other)| *one == needs && other == entry) {
+                row.needs.push(needs);
+                row.entries.push(entry.clone());
             }
         }
     }
@@ -103,10 +108,6 @@ pub(super) struct Bare {
 /// A form that begins with a group of digits.
 #[derive(Clone, PartialEq)]
 pub(super) struct Entry {
-    /// Least digits within [`DENSITY_BYTES`].
-    pub digits_min: u32,
-    /// What must stand behind the group.
-    pub follows: Follows,
     pub index: usize,
     pub shape: Shape,
 }
@@ -285,7 +286,7 @@ impl Index {
     }
 
     fn add_shape(&mut self, index: usize, row: &Detector, shape: &Shape) {
-        let digits_min = shape.digits_min(DENSITY_BYTES);
+        let digits_min = u32::try_from(shape.digits_min(DENSITY_BYTES)).unwrap_or(0);
         for letters in shape.letters.0..=shape.letters.1 {
             for group in shape.group.0..=shape.group.1.min(GROUP_MAX) {
                 let Some(bucket) = self.buckets.get_mut(place(letters, group)) else { continue };
@@ -299,8 +300,8 @@ impl Index {
                     bucket.has_strong |= !weak;
                     continue;
                 }
-                let follows = shape.follows(group);
-                bucket.add(&Entry { digits_min, follows, index, shape: shape.clone() });
+                let needs = shape.needs(group, DENSITY_BYTES);
+                bucket.add(needs, &Entry { index, shape: shape.clone() });
             }
         }
     }

@@ -5,7 +5,7 @@ use super::anchors::{BLOCK_BYTES, Block, block};
 use super::detector::{Field, Tier};
 use super::evidence::{Candidate, Reasons};
 use super::explain::{Explained, Outcome};
-use super::forms::Shape;
+use super::forms::{self, Around, Shape};
 use super::index::{Bucket, DENSITY_BYTES, GROUP_MAX, LETTERS_MAX, TOKEN_MAX};
 use super::probe::Probe;
 use super::text::{self, Boundary, Run};
@@ -109,9 +109,11 @@ impl Pass<'_, '_> {
         let text = self.probe.text;
         let group = (digits.trailing_ones() as usize).min(GROUP_MAX);
         let letters = letters_before(text, at);
-        if letters > 0 || text::byte(text, at + group).is_ascii_alphabetic() {
-            self.token(at, group);
-        }
+        let next = text::byte(text, at + group);
+        let word = match letters > 0 || next.is_ascii_alphabetic() {
+            true => self.token(at, group),
+            false => digits.trailing_ones() as usize,
+        };
         let engine = self.engine;
         let Some(bucket) = engine.index.bucket(letters, group) else { return };
         let near = (digits & ((1 << DENSITY_BYTES) - 1)).count_ones();
@@ -119,13 +121,19 @@ impl Pass<'_, '_> {
             return;
         }
         self.bare(bucket, at, group);
-        let next = text::byte(text, at + group);
         let second = (digits >> (group + 1).min(63)).trailing_ones() as usize;
         let before = text::byte_before(text, at, 1);
-        for entry in bucket.shapes(next, second) {
-            if near >= entry.digits_min && entry.shape.may_follow(before) {
-                self.shape(entry.index, &entry.shape, at);
-            }
+        let third = (digits >> (group + second + 2).min(63)).trailing_ones();
+        let around = Around {
+            word: small(word),
+            before: forms::class(before),
+            next: forms::class(next),
+            second: small(second),
+            third: small(third as usize),
+            near: small(near as usize),
+        };
+        for entry in bucket.shapes(around) {
+            self.shape(entry.index, &entry.shape, at);
         }
         let mut read = false;
         for start in &bucket.runs {
@@ -217,8 +225,9 @@ impl Pass<'_, '_> {
         self.keep(index, Some(found));
     }
 
-    /// Looks at the word of letters and digits around the group of digits at `at`, its first.
-    fn token(&mut self, at: usize, group: usize) {
+    /// Looks at the word of letters and digits around the group of digits at `at`, its first. Gives
+    /// its length.
+    fn token(&mut self, at: usize, group: usize) -> usize {
         let text = self.probe.text;
         let is_letter = |b: &u8| b.is_ascii_alphabetic();
         let head = text.get(..at).unwrap_or_default();
@@ -229,6 +238,13 @@ impl Pass<'_, '_> {
         let start = at - letters;
         let start = if is_escape(text, start) { start + 1 } else { start };
         let length = self.token_end - start;
+        self.word(start, length);
+        length
+    }
+
+    fn word(&mut self, start: usize, length: usize) {
+        let text = self.probe.text;
+        let is_letter = |b: &u8| b.is_ascii_alphabetic();
         let (tokens, words) = self.engine.index.words(length);
         if tokens.rows.is_empty() && words.is_empty() {
             return;
@@ -390,6 +406,10 @@ impl Pass<'_, '_> {
             seen.push(Explained { detector, start, end, score_db, reasons, outcome });
         }
     }
+}
+
+fn small(count: usize) -> u8 {
+    u8::try_from(count).unwrap_or(u8::MAX)
 }
 
 /// Letters directly before `at`, at most [`LETTERS_MAX`], without that of an escape (`\n`).
