@@ -60,6 +60,16 @@ pub(super) struct Around {
     pub near: u8,
 }
 
+impl Around {
+    /// All of it, with the byte behind the group, as one number that is not 0.
+    pub fn pack(&self, letters: usize, group: usize, next: u8) -> u64 {
+        let small = [self.word, self.before, next, self.second, self.third, self.near];
+        let around = small.iter().fold(1, |all, one| all << 8 | u64::from(*one));
+        // At most 5 and 20.
+        (around << 3 | letters as u64) << 5 | group as u64
+    }
+}
+
 /// The class of a byte next to a group of digits, as a bit: the separators each, the first bytes of
 /// those beyond ASCII, letters, and the rest.
 pub(super) fn class(byte: u8) -> u8 {
@@ -228,6 +238,11 @@ impl Shape {
         self.before.is_empty()
             && self.after.len() == group
             && self.after.iter().all(|element| *element == Element::Digit)
+    }
+
+    /// Whether there may be digits before the first place that is sure to be one.
+    pub fn may_end(&self) -> bool {
+        self.before.iter().any(|element| element.may_be_digit())
     }
 
     /// What must stand around a first group of so many digits.

@@ -29,6 +29,8 @@ pub(super) struct Bucket {
     pub has_strong: bool,
     /// Other forms, by what follows the group.
     shapes: Vec<Row>,
+    /// Whether some of them may have digits before the group.
+    pub may_end: bool,
     /// What begins with a group, and judges itself.
     pub runs: Vec<Start>,
 }
@@ -188,6 +190,7 @@ impl Index {
             weak: Set::default(),
             has_strong: false,
             shapes: Vec::new(),
+            may_end: false,
             runs: Vec::new(),
         };
         let mut index = Index {
@@ -300,6 +303,7 @@ impl Index {
                     bucket.has_strong |= !weak;
                     continue;
                 }
+                bucket.may_end |= shape.may_end();
                 let needs = shape.needs(group, DENSITY_BYTES);
                 bucket.add(needs, &Entry { index, shape: shape.clone() });
             }

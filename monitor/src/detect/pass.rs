@@ -16,6 +16,9 @@ use crate::model::Confidence;
 /// Digits in the words that forms of whole words are.
 const TOKEN_DIGITS_MIN: usize = 2;
 
+/// Surroundings of groups that are remembered: as many as a hash of eight bits has values.
+const QUIET_MAX: usize = 256;
+
 /// One pass over one text.
 pub(super) struct Pass<'a, 't> {
     engine: &'t Engine,
@@ -26,6 +29,8 @@ pub(super) struct Pass<'a, 't> {
     room: usize,
     cut: usize,
     goes_on: bool,
+    /// Surroundings of groups of digits in which nothing begins, by a hash: texts repeat them.
+    quiet: [u64; QUIET_MAX],
     /// Where the word ends that was looked at last.
     token_end: usize,
     /// Where every place is noted that a detector saw, for [`Engine::explain`].
@@ -45,6 +50,7 @@ impl<'a, 't> Pass<'a, 't> {
             engine,
             probe: Probe::new(text, &engine.lexicon, table),
             goes_on: table.goes_on,
+            quiet: [0; QUIET_MAX],
             token_end: 0,
             run: Run::default(),
             hits,
@@ -107,12 +113,13 @@ impl Pass<'_, '_> {
             return;
         }
         let text = self.probe.text;
-        let group = (digits.trailing_ones() as usize).min(GROUP_MAX);
+        let whole = digits.trailing_ones() as usize;
+        let group = whole.min(GROUP_MAX);
         let letters = letters_before(text, at);
         let next = text::byte(text, at + group);
         let word = match letters > 0 || next.is_ascii_alphabetic() {
             true => self.token(at, group),
-            false => digits.trailing_ones() as usize,
+            false => whole,
         };
         let engine = self.engine;
         let Some(bucket) = engine.index.bucket(letters, group) else { return };
@@ -120,7 +127,14 @@ impl Pass<'_, '_> {
         if near < bucket.digits_min {
             return;
         }
-        self.bare(bucket, at, group);
+        // Of a fraction, a version, an address: part of what began before it.
+        let goes_on = letters == 0 && text::goes_on_before(text, at);
+        if goes_on && !bucket.may_end {
+            return;
+        }
+        if !goes_on {
+            self.bare(bucket, at, group);
+        }
         let second = (digits >> (group + 1).min(63)).trailing_ones() as usize;
         let before = text::byte_before(text, at, 1);
         let third = (digits >> (group + second + 2).min(63)).trailing_ones();
@@ -132,12 +146,20 @@ impl Pass<'_, '_> {
             third: small(third as usize),
             near: small(near as usize),
         };
-        for entry in bucket.shapes(around) {
+        let place = around.pack(letters, group, next) << 1 | u64::from(goes_on);
+        let slot = (place.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as usize;
+        if self.quiet.get(slot) == Some(&place) {
+            return;
+        }
+        let mut quiet = true;
+        for entry in bucket.shapes(around).filter(|entry| !goes_on || entry.shape.may_end()) {
+            quiet = false;
             self.shape(entry.index, &entry.shape, at);
         }
         let mut read = false;
         for start in &bucket.runs {
-            if start.may_be(near, next, second) {
+            if !goes_on && start.may_be(near, next, second) {
+                quiet = false;
                 if !read {
                     self.run.read(text, at);
                     read = true;
@@ -145,6 +167,9 @@ impl Pass<'_, '_> {
                 let found = (start.find)(&mut self.probe, at, &self.run);
                 self.keep(start.index, found);
             }
+        }
+        if quiet && let Some(slot) = self.quiet.get_mut(slot) {
+            *slot = place;
         }
     }
 

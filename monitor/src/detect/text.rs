@@ -127,6 +127,11 @@ pub(super) enum Boundary {
     Clean,
 }
 
+/// Whether a number goes on at `at` after a dot or a dash.
+pub(super) fn goes_on_before(text: &[u8], at: usize) -> bool {
+    matches!(byte_before(text, at, 1), b'.' | b'-') && byte_before(text, at, 2).is_ascii_digit()
+}
+
 /// The boundary before a value that starts at `start`.
 pub(super) fn boundary_before(text: &[u8], start: usize) -> Boundary {
     let (last, second) = (byte_before(text, start, 1), byte_before(text, start, 2));
