@@ -8,6 +8,8 @@ use super::text::{byte, byte_before, slice};
 
 /// Slots of the filter that tells most words apart from all context words.
 const FILTER_BITS: usize = 1 << 17;
+/// Slots of the filter by the outline of a word: length, first and last letter.
+const OUTLINE_BITS: usize = 1 << 14;
 /// First bits of a hash by which slots are found.
 const ROW_BITS: u32 = 13;
 /// Longest word that is looked up, in bytes: the longest of a built-in term has 54, in Thai.
@@ -51,6 +53,8 @@ pub(super) enum Terms<'w> {
 
 /// All context words.
 pub(super) struct Lexicon {
+    /// By length and the first and last letter of a word: whether a term begins with such a word.
+    outlines: Vec<u64>,
     filter: Vec<u64>,
     /// Where in `slots` the hashes begin that have the same first bits.
     rows: Vec<u32>,
@@ -88,6 +92,7 @@ impl Lexicon {
             words.doubtful.iter().for_each(|term| mark(term, &doubt));
         }
         let mut lexicon = Lexicon {
+            outlines: vec![0; OUTLINE_BITS / 64],
             filter: vec![0; FILTER_BITS / 64],
             rows: Vec::new(),
             slots: Vec::new(),
@@ -113,6 +118,10 @@ impl Lexicon {
 
     fn add(&mut self, words: Vec<Box<[u8]>>, marks: Marks) {
         let Some(first) = words.first() else { return };
+        let (word, bit) = outline(first);
+        if let Some(word) = self.outlines.get_mut(word) {
+            *word |= bit;
+        }
         let hash = hash(first);
         let (word, bit) = filter_place(hash);
         if let Some(word) = self.filter.get_mut(word) {
@@ -173,6 +182,10 @@ impl Lexicon {
         limit: usize,
         marks: &mut Marks,
     ) -> Option<usize> {
+        let (place, bit) = outline(word);
+        if self.outlines.get(place).is_none_or(|bits| bits & bit == 0) {
+            return None;
+        }
         let hash = hash(word);
         let (place, bit) = filter_place(hash);
         if self.filter.get(place).is_none_or(|bits| bits & bit == 0) {
@@ -220,6 +233,14 @@ fn fold(byte: u8) -> u8 {
     if byte.is_ascii_uppercase() || byte >= 0x80 { byte | 0x20 } else { byte }
 }
 
+/// The place of a word's length, first and last letter in the filter of outlines. Bits 0 to 4 of a
+/// letter do not see its case.
+fn outline(word: &[u8]) -> (usize, u64) {
+    let letter = |byte: Option<&u8>| byte.map_or(0, |byte| usize::from(byte & 0x1F));
+    let place = word.len().min(15) << 10 | letter(word.first()) << 5 | letter(word.last());
+    (place / 64, 1 << (place % 64))
+}
+
 fn filter_place(hash: u64) -> (usize, u64) {
     let bit = (hash >> 24) as usize % FILTER_BITS;
     (bit / 64, 1 << (bit % 64))
@@ -246,22 +267,62 @@ pub(super) fn is_word_byte(b: u8) -> bool {
 /// The next word at or after `from`. Words end at whatever is no letter or digit, and inside camel
 /// case: `cardNumber` and `PANValue` are two words each.
 pub(super) fn next_word(text: &[u8], from: usize) -> Option<(usize, usize)> {
-    let start = from + text.get(from..)?.iter().position(|b| is_word_byte(*b))?;
+    let start = from + text.get(from..)?.iter().position(|b| kind(*b) != Kind::Other)?;
+    let mut last = kind(byte(text, start));
     let mut end = start + 1;
-    while let Some(&this) = text.get(end).filter(|b| is_word_byte(**b)) {
-        let last = byte_before(text, end, 1);
-        let hump = last.is_ascii_lowercase() && this.is_ascii_uppercase();
-        let acronym_ends = last.is_ascii_uppercase()
-            && this.is_ascii_uppercase()
-            && byte(text, end + 1).is_ascii_lowercase()
-            && !is_plural(text, end + 1);
-        if hump || acronym_ends || is_wide_mark(text, end) {
+    for &byte_here in text.get(end..)? {
+        let this = kind(byte_here);
+        let ends = match this {
+            Kind::Other => true,
+            Kind::Digit | Kind::Lower => false,
+            Kind::Upper => match last {
+                Kind::Lower => true,
+                Kind::Upper => {
+                    byte(text, end + 1).is_ascii_lowercase() && !is_plural(text, end + 1)
+                }
+                _ => false,
+            },
+            Kind::Beyond => is_wide_mark(text, end),
+        };
+        if ends {
             break;
         }
+        last = this;
         end += 1;
     }
     Some((start, end))
 }
+
+/// What a byte is in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Other,
+    Digit,
+    Lower,
+    Upper,
+    /// Of a letter beyond ASCII.
+    Beyond,
+}
+
+fn kind(byte: u8) -> Kind {
+    KINDS.get(usize::from(byte)).copied().unwrap_or(Kind::Other)
+}
+
+const KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Other; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        kinds[byte] = match byte as u8 {
+            b'0'..=b'9' => Kind::Digit,
+            b'a'..=b'z' => Kind::Lower,
+            b'A'..=b'Z' => Kind::Upper,
+            0x80.. => Kind::Beyond,
+            _ => Kind::Other,
+        };
+        byte += 1;
+    }
+    kinds
+};
 
 /// Whether the letter at `at` is the `s` of several, as in `SSNs`.
 fn is_plural(text: &[u8], at: usize) -> bool {

@@ -289,7 +289,7 @@ impl<'t> Probe<'t> {
         let mut named = key.named;
         named.union(&self.path_at(start));
         let mut in_column = false;
-        if found.span.is_none() {
+        if found.span.is_none() && self.has_columns() {
             let column = self.column_at(start);
             named.union(&column.key.named);
             in_column = column.span.is_some();
@@ -314,7 +314,7 @@ impl<'t> Probe<'t> {
         if self.path_at(start).contains(index) {
             return Verdict::Named(Reasons::PATH, evidence::KEY_DB);
         }
-        if found.span.is_none() {
+        if found.span.is_none() && self.has_columns() {
             let column = self.column_at(start);
             if column.key.hostile.contains(index) {
                 return Verdict::Hostile;
@@ -367,6 +367,11 @@ impl<'t> Probe<'t> {
         };
         self.column = Some((start, column));
         column
+    }
+
+    /// Whether a value may stand in a column.
+    fn has_columns(&mut self) -> bool {
+        self.table.header.is_some() || self.is_sql()
     }
 
     /// Whether an SQL statement with values may stand in the text.
