@@ -14,26 +14,63 @@ const KEY_BYTES_MAX: usize = 64;
 /// Quotes, blanks and brackets between a key and its value.
 const OPENING_BYTES_MAX: usize = 8;
 
-/// The span of the key that the value at `start` is stored under: of JSON (also escaped), a form, a
+/// Where the operator ends that stands before the value at `start`: `:`, `=`, or the `>` of an
+/// element.
+pub(super) fn operator_before(text: &[u8], start: usize) -> Option<usize> {
+    let end = skip_back(text, start, OPENING_BYTES_MAX, OPENING);
+    matches!(byte_before(text, end, 1), b':' | b'=' | b'>').then_some(end)
+}
+
+/// The span of the key before the operator that ends at `end`: of JSON (also escaped), a form, a
 /// header, an XML element or attribute, or `key: value` and `key=value` in plain text.
-pub(super) fn key_before(text: &[u8], start: usize) -> Option<(usize, usize)> {
-    let floor = start.saturating_sub(OPENING_BYTES_MAX);
-    let opening = |b: u8| is_quote_or_blank(b) || matches!(b, b'(' | b'[' | b'{' | b'<');
-    let assign = skip_back(text, start, floor, opening);
-    match byte_before(text, assign, 1) {
-        b'>' if byte_before(text, assign, 2) != b'=' => element_before(text, assign),
-        b':' | b'=' | b'>' => {
-            let floor = assign.saturating_sub(OPENING_BYTES_MAX);
-            let operator = |b: u8| matches!(b, b':' | b'=' | b'>');
-            let end = skip_back(text, assign, floor, |b| operator(b) || is_quote_or_blank(b));
-            let quoted = matches!(byte(text, end), b'"' | b'\'' | b'\\');
-            let floor = end.saturating_sub(KEY_BYTES_MAX);
-            let in_key = |b: u8| is_key_byte(b) || (quoted && b == b' ');
-            let start = skip_back(text, end, floor, in_key);
-            (start < end).then_some((start, end))
-        }
-        _ => None,
+pub(super) fn key_of(text: &[u8], end: usize) -> Option<(usize, usize)> {
+    if byte_before(text, end, 1) == b'>' && byte_before(text, end, 2) != b'=' {
+        return element_before(text, end);
     }
+    let end = skip_back(text, end, OPENING_BYTES_MAX, OPERATOR);
+    let quoted = matches!(byte(text, end), b'"' | b'\'' | b'\\');
+    let start = skip_back(text, end, KEY_BYTES_MAX, if quoted { QUOTED } else { NAME });
+    (start < end).then_some((start, end))
+}
+
+/// The span of the key that the value at `start` is stored under.
+#[cfg(test)]
+pub(super) fn key_before(text: &[u8], start: usize) -> Option<(usize, usize)> {
+    key_of(text, operator_before(text, start)?)
+}
+
+/// What bytes may be around a key, as bits: before a value, in an operator, in a name, and in one
+/// between quotes.
+const OPENING: u8 = 1;
+const OPERATOR: u8 = 1 << 1;
+const NAME: u8 = 1 << 2;
+const QUOTED: u8 = 1 << 3;
+
+const ROLES: [u8; 256] = {
+    let mut roles = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        roles[byte] = match byte as u8 {
+            b'"' | b'\'' | b'`' | b'\\' | b'\t' => OPENING | OPERATOR,
+            b' ' => OPENING | OPERATOR | QUOTED,
+            b'(' | b'{' | b'<' => OPENING,
+            b'[' => OPENING | NAME | QUOTED,
+            b':' | b'=' | b'>' => OPERATOR,
+            b'_' | b'-' | b'.' | b']' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | 0x80.. => {
+                NAME | QUOTED
+            }
+            _ => 0,
+        };
+        byte += 1;
+    }
+    roles
+};
+
+/// Goes back from `from` over at most so many bytes that may have that role.
+fn skip_back(text: &[u8], from: usize, most: usize, role: u8) -> usize {
+    let head = slice(text, from.saturating_sub(most), from);
+    let fits = |b: &&u8| ROLES.get(usize::from(**b)).is_some_and(|roles| roles & role != 0);
+    from - head.iter().rev().take_while(fits).count()
 }
 
 /// The name in the tag `<name …>` that ends before `end`.
@@ -48,18 +85,6 @@ fn element_before(text: &[u8], end: usize) -> Option<(usize, usize)> {
     let length = name.iter().position(|b| !(is_key_byte(*b) || *b == b':')).unwrap_or(name.len());
     let start = floor + open + 1;
     (length > 0).then_some((start, start + length))
-}
-
-fn skip_back(text: &[u8], from: usize, floor: usize, skips: impl Fn(u8) -> bool) -> usize {
-    let mut at = from;
-    while at > floor && skips(byte_before(text, at, 1)) {
-        at -= 1;
-    }
-    at
-}
-
-fn is_quote_or_blank(b: u8) -> bool {
-    matches!(b, b'"' | b'\'' | b'`' | b'\\' | b' ' | b'\t')
 }
 
 fn is_key_byte(b: u8) -> bool {
@@ -87,8 +112,9 @@ const PROSE_BYTES_MAX: usize = 48;
 /// Where the words begin that stand before the key at `start` in prose, a blank between each two.
 pub(super) fn words_before(text: &[u8], start: usize) -> usize {
     let floor = start.saturating_sub(PROSE_BYTES_MAX);
-    let in_words = |b: u8| is_word_byte(b) || matches!(b, b' ' | b'-' | b'_' | b'\'');
-    let from = skip_back(text, start, floor, in_words);
+    let in_words = |b: &&u8| is_word_byte(**b) || matches!(b, b' ' | b'-' | b'_' | b'\'');
+    let head = slice(text, floor, start);
+    let from = start - head.iter().rev().take_while(in_words).count();
     // A word that the bound cuts is none.
     if from == floor && from > 0 {
         let rest = slice(text, from, start);
@@ -164,8 +190,9 @@ const PATH_LINES_MAX: usize = 32;
 /// Bytes of a value under a key that are looked at.
 const FIELD_BYTES_MAX: usize = 256;
 
-/// The value that follows the `:`, `=` or `>` at `at`, without its quotes and the blanks around it.
-pub(super) fn field_after(text: &[u8], at: usize) -> Option<Field> {
+/// Where the value begins that follows the `:`, `=` or `>` at `at`, behind its quotes and blanks,
+/// and the first of its quotes.
+pub(super) fn value_after(text: &[u8], at: usize) -> (usize, Option<u8>) {
     let mut start = at + 1;
     let limit = start + OPENING_BYTES_MAX;
     while start < limit && matches!(byte(text, start), b' ' | b'\t' | b'>') {
@@ -178,6 +205,15 @@ pub(super) fn field_after(text: &[u8], at: usize) -> Option<Field> {
         }
         start += 1;
     }
+    (start, closing)
+}
+
+/// The value that follows the operator at `at` and begins at `start`, without the blanks around it.
+pub(super) fn field(
+    text: &[u8],
+    at: usize,
+    (start, closing): (usize, Option<u8>),
+) -> Option<Field> {
     let rest = slice(text, start, text.len().min(start + FIELD_BYTES_MAX));
     let length = match closing {
         Some(quote) => memchr3(quote, b'\n', b'\\', rest),

@@ -97,6 +97,8 @@ pub(super) struct Keys {
     known: Vec<(u64, Key)>,
     /// By a hash: the place in `known`, 0 where there is none.
     places: [u8; KNOWN_MAX],
+    /// The key of the operator that was looked at last.
+    last: Option<(usize, Found)>,
     /// What two names say together, by a hash of both.
     joined: Vec<(u64, Set)>,
     joined_places: [u8; KNOWN_MAX],
@@ -107,6 +109,7 @@ impl Keys {
         Keys {
             known: vec![(0, Key::default())],
             places: [0; KNOWN_MAX],
+            last: None,
             joined: Vec::new(),
             joined_places: [0; KNOWN_MAX],
         }
@@ -132,10 +135,20 @@ impl Keys {
 
     /// The key before the value at `start`.
     pub fn before(&mut self, text: &[u8], start: usize, lexicon: &Lexicon) -> Found {
-        match key::key_before(text, start) {
-            Some(span) => self.named(text, span, lexicon),
-            None => Found { span: None, place: 0, hash: 0, open: false },
+        const NONE: Found = Found { span: None, place: 0, hash: 0, open: false };
+        let Some(operator) = key::operator_before(text, start) else { return NONE };
+        if let Some((at, found)) = self.last
+            && at == operator
+            && self.has(found)
+        {
+            return found;
         }
+        let found = match key::key_of(text, operator) {
+            Some(span) => self.named(text, span, lexicon),
+            None => NONE,
+        };
+        self.last = Some((operator, found));
+        found
     }
 
     /// What the name at `span` says.

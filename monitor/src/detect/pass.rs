@@ -327,8 +327,12 @@ impl Pass<'_, '_> {
         if !engine.index.keyed.may_name(self.probe.text, at) {
             return;
         }
-        let Some(field) = key::field_after(self.probe.text, at) else { return };
-        let named = self.probe.named_by_end(field.start, &engine.index.keyed);
+        let value = key::value_after(self.probe.text, at);
+        let named = self.probe.named_by_end(value.0, &engine.index.keyed);
+        if named.is_empty() {
+            return;
+        }
+        let Some(field) = key::field(self.probe.text, at, value) else { return };
         for (index, find) in &engine.index.keyed.rows {
             if named.contains(*index) {
                 let found = find(&mut self.probe, field);
