@@ -6,7 +6,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use super::detector::{self, Begins, Detector, Find, FindAt, FindField, Tier};
 use super::forms::{self, Around, Needs, PARTING, Shape};
 use super::set::Set;
-use super::{lexicon, probe};
+use super::{lexicon, probe, text};
 
 /// Letters before a group of digits that are told apart.
 pub(super) const LETTERS_MAX: usize = 5;
@@ -147,8 +147,10 @@ pub(super) struct Index {
 #[derive(Default)]
 pub(super) struct Keyed {
     pub rows: Vec<(usize, FindField)>,
-    /// By a hash of the last letters of a key: whether a term ends so.
+    /// By the last three letters of a key: whether a term ends so.
     endings: Vec<u64>,
+    /// As `endings`, of last words of one or two letters.
+    shorts: Vec<u64>,
     /// By a hash of the last word of terms of one word, and of the last two of longer ones.
     tails: Vec<u64>,
     /// By a hash of the last word of longer terms.
@@ -325,16 +327,18 @@ fn place(letters: usize, group: usize) -> usize {
 impl Keyed {
     /// Bits of the filter.
     const BITS: usize = 1 << 14;
-    /// Letters of an ending.
-    const LETTERS: usize = 4;
+    /// Three letters of an ending, of each the bits that do not see its case.
+    const ENDINGS: usize = 1 << 15;
     /// Quotes and blanks between a key and its operator, and digits at the end of a key.
     const SKIPPED: usize = 6;
 
     fn add(&mut self, index: usize, row: &Detector, find: FindField) {
         self.rows.push((index, find));
-        for bits in [&mut self.endings, &mut self.tails, &mut self.lasts] {
+        for bits in [&mut self.tails, &mut self.lasts] {
             bits.resize(Keyed::BITS / 64, 0);
         }
+        self.endings.resize(Keyed::ENDINGS / 64, 0);
+        self.shorts.resize(Keyed::ENDINGS / 64, 0);
         for term in row.words.key.iter().chain(row.words.near) {
             self.add_ending(term);
             // Written together, the last letters may be of two words.
@@ -361,7 +365,13 @@ impl Keyed {
     }
 
     fn add_ending(&mut self, term: &str) {
-        set_bit(&mut self.endings, Keyed::ending(term.as_bytes()));
+        let last = term.rsplit(' ').next().unwrap_or_default();
+        let letters = last.bytes().rev().take(3).enumerate();
+        let place = letters.fold(0, |all, (at, byte)| all | usize::from(byte & 0x1F) << (5 * at));
+        let bits = if last.len() < 3 { &mut self.shorts } else { &mut self.endings };
+        if let Some(bits) = bits.get_mut(place / 64) {
+            *bits |= 1 << (place % 64);
+        }
     }
 
     /// Whether a term may end before the operator at `at`.
@@ -369,25 +379,28 @@ impl Keyed {
         if self.rows.is_empty() {
             return false;
         }
-        let skipped =
-            |b: &&u8| matches!(b, b'"' | b'\'' | b'\\' | b' ' | b'_' | b'-' | b']' | b'0'..=b'9');
-        let head = text.get(..at).unwrap_or_default();
-        let blank = head.iter().rev().take(Keyed::SKIPPED).take_while(skipped).count();
-        let key = head.get(..head.len() - blank).unwrap_or_default();
-        has_bit(&self.endings, Keyed::ending(key))
-    }
-
-    /// The filter's bit for the last letters of `key`, of its last word: `Id` of `patientId`.
-    fn ending(key: &[u8]) -> u64 {
-        let (mut hash, mut hump) = (0u64, false);
-        for byte in key.iter().rev().take(Keyed::LETTERS) {
-            if !lexicon::is_word_byte(*byte) || (hump && byte.is_ascii_lowercase()) {
-                break;
-            }
-            hump = byte.is_ascii_uppercase();
-            hash = hash << 8 | u64::from(byte | 0x20);
+        let mut end = at;
+        let floor = at.saturating_sub(Keyed::SKIPPED);
+        while end > floor
+            && matches!(
+                text::byte_before(text, end, 1),
+                b'"' | b'\'' | b'\\' | b' ' | b'_' | b'-' | b']' | b'0'..=b'9'
+            )
+        {
+            end -= 1;
         }
-        hash.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        let [last, second, third] = [1, 2, 3].map(|back| text::byte_before(text, end, back));
+        let letter = |byte: u8| usize::from(byte & 0x1F);
+        let has =
+            |bits: &[u64], at: usize| bits.get(at / 64).is_some_and(|bits| bits >> (at % 64) & 1 == 1);
+        // A short word begins where no letter stands before it, or with a capital.
+        let begins = |first: u8, before: u8| {
+            !lexicon::is_word_byte(before) || first.is_ascii_uppercase()
+        };
+        let two = letter(last) | letter(second) << 5;
+        has(&self.endings, two | letter(third) << 10)
+            || begins(second, third) && has(&self.shorts, two)
+            || begins(last, second) && has(&self.shorts, letter(last))
     }
 }
 

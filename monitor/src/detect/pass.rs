@@ -257,8 +257,7 @@ impl Pass<'_, '_> {
         let is_letter = |b: &u8| b.is_ascii_alphabetic();
         let head = text.get(..at).unwrap_or_default();
         let letters = head.iter().rev().take(TOKEN_MAX).take_while(|b| is_letter(b)).count();
-        let rest = text.get(at + group..).unwrap_or_default();
-        let after = rest.iter().take(TOKEN_MAX).take_while(|b| b.is_ascii_alphanumeric()).count();
+        let after = text::alphanumeric_from(text, at + group, TOKEN_MAX);
         self.token_end = at + group + after;
         let start = at - letters;
         let start = if is_escape(text, start) { start + 1 } else { start };

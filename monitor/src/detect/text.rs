@@ -127,6 +127,37 @@ pub(super) enum Boundary {
     Clean,
 }
 
+/// Letters and digits from `at` on, at most so many.
+pub(super) fn alphanumeric_from(text: &[u8], at: usize, most: usize) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    let rest = rest.get(..most).unwrap_or(rest);
+    let mut words = rest.chunks_exact(8);
+    let mut count = 0;
+    for word in &mut words {
+        let word = <[u8; 8]>::try_from(word).map_or(0, u64::from_le_bytes);
+        let others = !alphanumeric(word) & HIGH;
+        if others != 0 {
+            return count + others.trailing_zeros() as usize / 8;
+        }
+        count += 8;
+    }
+    count + words.remainder().iter().take_while(|b| b.is_ascii_alphanumeric()).count()
+}
+
+const LOW: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// Sets the highest bit of each of eight bytes that is a letter or a digit.
+fn alphanumeric(word: u64) -> u64 {
+    let seven = word & !HIGH;
+    // The highest bit of a byte is set where it is at least so much.
+    let least = |word: u64, byte: u8| word + LOW * u64::from(0x80 - byte);
+    let digits = least(seven, b'0') & !least(seven, b'9' + 1);
+    let lower = seven | LOW * 0x20;
+    let letters = least(lower, b'a') & !least(lower, b'z' + 1);
+    (digits | letters) & !word & HIGH
+}
+
 /// Whether a number goes on at `at` after a dot or a dash.
 pub(super) fn goes_on_before(text: &[u8], at: usize) -> bool {
     matches!(byte_before(text, at, 1), b'.' | b'-') && byte_before(text, at, 2).is_ascii_digit()
@@ -180,4 +211,22 @@ pub(super) fn boundary_after(text: &[u8], end: usize) -> Boundary {
 /// The weaker of the two boundaries of a value.
 pub(super) fn boundary(text: &[u8], start: usize, end: usize) -> Boundary {
     boundary_before(text, start).min(boundary_after(text, end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_and_digits_are_told_eight_at_a_time() {
+        for byte in 0..=255u8 {
+            for place in 0..20 {
+                let mut text = [b'x'; 20];
+                text[place] = byte;
+                let count = if byte.is_ascii_alphanumeric() { 20 } else { place };
+                assert_eq!(alphanumeric_from(&text, 0, 64), count, "{byte} at {place}");
+            }
+        }
+        assert_eq!(alphanumeric_from(b"abcdefghijkl", 1, 9), 9);
+    }
 }

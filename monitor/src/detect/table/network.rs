@@ -166,6 +166,10 @@ fn find_v4(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
 /// Finds an IPv6 address by its first colon.
 fn find_v6(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
     let text = probe.text;
+    let next = text::byte(text, at + 1);
+    if !(next.is_ascii_hexdigit() || next == b':') {
+        return None;
+    }
     let head = text::slice(text, at.saturating_sub(5), at);
     let hex = head.iter().rev().take_while(|b| b.is_ascii_hexdigit()).count();
     let start = at - hex;
@@ -243,8 +247,11 @@ fn mask_address(value: &[u8]) -> String {
 
 /// Finds an address of six octets by its first separator, before which `digits` hex digits stand.
 fn find_mac(text: &[u8], at: usize, digits: usize) -> Option<Candidate> {
-    let start = at.checked_sub(digits)?;
     let separator = text::byte(text, at);
+    if text::byte(text, at + digits + 1) != separator {
+        return None;
+    }
+    let start = at.checked_sub(digits)?;
     let groups = 12 / digits;
     let end = start + 12 + groups - 1;
     let value = text::slice(text, start, end);
@@ -325,6 +332,9 @@ const COMMON: [&[u8]; 11] = [
 
 fn find_domain(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
     let text = probe.text;
+    if !matches!(text::byte(text, at + 1), b'a'..=b'z') {
+        return None;
+    }
     let tail = text::slice(text, at, text.len().min(at + 5));
     if !COMMON.iter().any(|domain| tail.starts_with(domain)) {
         return None;
