@@ -216,7 +216,8 @@ impl Shape {
         let letters = before.iter().take_while(|element| element.is_letter()).count();
         let may = before.iter().take_while(|element| element.may_be_letter()).count();
         let in_word = |element: &&Element| element.may_be_letter() || element.may_be_digit();
-        let word = before.iter().take_while(in_word).count() + after.iter().take_while(in_word).count();
+        let word =
+            before.iter().take_while(in_word).count() + after.iter().take_while(in_word).count();
         let count = |is: fn(Element) -> bool| {
             i16::try_from(elements.iter().filter(|element| is(**element)).count()).unwrap_or(0)
         };

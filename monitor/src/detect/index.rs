@@ -6,7 +6,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use super::detector::{self, Begins, Detector, Find, FindAt, FindField, Tier};
 use super::forms::{self, Around, Needs, PARTING, Shape};
 use super::set::Set;
-use super::{lexicon, probe, text};
+use super::{key, lexicon, probe, text};
 
 /// Letters before a group of digits that are told apart.
 pub(super) const LETTERS_MAX: usize = 5;
@@ -170,6 +170,27 @@ impl Ending {
     /// Whether the key is one word.
     pub fn is_one_word(self) -> bool {
         self.last != 0 && self.pair == 0
+    }
+
+    /// How the name ends of the key before the value at `start`.
+    pub fn before(text: &[u8], start: usize) -> Ending {
+        let mut ending = Ending::default();
+        let operator = key::operator_before(text, start);
+        let Some((mut at, end)) = operator.and_then(|end| key::key_of(text, end)) else {
+            return ending;
+        };
+        while let Some(word) = lexicon::next_word(text, at).filter(|word| word.1 <= end) {
+            ending.add(text::slice(text, word.0, word.1));
+            at = word.1;
+        }
+        ending
+    }
+
+    /// With one word more at the end, if it is no number.
+    pub fn add(&mut self, word: &[u8]) {
+        if !word.iter().all(u8::is_ascii_digit) {
+            self.push(lexicon::hash(word));
+        }
     }
 
     /// With one word more at the end.
@@ -391,12 +412,12 @@ impl Keyed {
         }
         let [last, second, third] = [1, 2, 3].map(|back| text::byte_before(text, end, back));
         let letter = |byte: u8| usize::from(byte & 0x1F);
-        let has =
-            |bits: &[u64], at: usize| bits.get(at / 64).is_some_and(|bits| bits >> (at % 64) & 1 == 1);
-        // A short word begins where no letter stands before it, or with a capital.
-        let begins = |first: u8, before: u8| {
-            !lexicon::is_word_byte(before) || first.is_ascii_uppercase()
+        let has = |bits: &[u64], at: usize| {
+            bits.get(at / 64).is_some_and(|bits| bits >> (at % 64) & 1 == 1)
         };
+        // A short word begins where no letter stands before it, or with a capital.
+        let begins =
+            |first: u8, before: u8| !lexicon::is_word_byte(before) || first.is_ascii_uppercase();
         let two = letter(last) | letter(second) << 5;
         has(&self.endings, two | letter(third) << 10)
             || begins(second, third) && has(&self.shorts, two)

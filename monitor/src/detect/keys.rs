@@ -3,7 +3,7 @@
 
 use super::index::Ending;
 use super::key;
-use super::lexicon::{Lexicon, Marks, hash as hash_of_word, next_word};
+use super::lexicon::{Lexicon, Marks, next_word};
 use super::set::Set;
 use super::text::slice;
 
@@ -50,9 +50,7 @@ impl Key {
             lexicon.look_up(text, (start, end), span.1, &mut head);
             all.union(&head);
             let word = slice(text, start, end);
-            if !word.iter().all(u8::is_ascii_digit) {
-                ending.push(hash_of_word(word));
-            }
+            ending.add(word);
             generic = generic && is_generic(word);
             at = end;
         }

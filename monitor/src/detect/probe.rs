@@ -7,7 +7,7 @@
 use super::brackets::{Brackets, PATH_BYTES_MAX};
 use super::columns::{self, Header};
 use super::evidence::{self, Candidate, Reasons};
-use super::index::Keyed;
+use super::index::{Ending, Keyed};
 use super::keys::{Found, Key, Keys};
 use super::lexicon::{Lexicon, Marks, is_word_byte, next_word};
 use super::set::Set;
@@ -71,8 +71,7 @@ impl Table {
     pub(super) fn read(text: &[u8], lexicon: &Lexicon) -> Table {
         let header = Header::read(text);
         let names = header.as_ref().map_or(&[][..], Header::names);
-        let column =
-            |name: &_| Column { span: Some(*name), key: Key::read(text, *name, lexicon) };
+        let column = |name: &_| Column { span: Some(*name), key: Key::read(text, *name, lexicon) };
         let columns = names.iter().map(column).collect();
         Table { header, columns }
     }
@@ -209,12 +208,16 @@ impl<'t> Probe<'t> {
     /// The detectors of which a term ends the key that the value at `start` is stored under, and no
     /// word of that key speaks against it. The term may begin in the key above: `user`, `name`.
     pub(super) fn named_by_end(&mut self, start: usize, keyed: &Keyed) -> Set {
-        let found = self.key_at(start);
-        let key = self.keys.get(found);
-        if !keyed.may_end(key.ending) {
+        let ending = match self.key.filter(|(at, _)| *at == start) {
+            Some((_, found)) if self.keys.has(found) => self.keys.get(found).ending,
+            // Most names end with nothing of interest, and need not be read wholly.
+            _ => Ending::before(self.text, start),
+        };
+        if !keyed.may_end(ending) {
             return Set::default();
         }
-        let against = key.against;
+        let found = self.key_at(start);
+        let against = self.keys.get(found).against;
         let Some((outer, inner)) = self.named_key(start) else { return Set::default() };
         let mut named = self.keys.joined(self.text, outer, inner, self.lexicon);
         named.remove(&against);
@@ -389,8 +392,7 @@ impl<'t> Probe<'t> {
         let mut set = Set::default();
         let found = self.key_at(start);
         let one_word = self.keys.get(found).ending.is_one_word();
-        let mut add =
-            |span| set.union(&self.keys.get_named(self.text, span, self.lexicon).named);
+        let mut add = |span| set.union(&self.keys.get_named(self.text, span, self.lexicon).named);
         match found.span {
             _ if byte_before(self.text, start, 1) == b'>' => {
                 key::elements_before(self.text, start).for_each(&mut add);
@@ -408,7 +410,8 @@ impl<'t> Probe<'t> {
         }
         // Only a key of one word leaves the beginning of a term to the key above it.
         if one_word
-            && let Some((outer, inner)) = self.named_key(start).filter(|(outer, _)| outer.0 < outer.1)
+            && let Some((outer, inner)) =
+                self.named_key(start).filter(|(outer, _)| outer.0 < outer.1)
         {
             set.union(&self.keys.joined(self.text, outer, inner, self.lexicon));
         }

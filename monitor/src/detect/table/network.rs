@@ -80,10 +80,7 @@ pub(super) const ROWS: &[Detector] = &[
             hostile: &[],
             doubtful: &[],
         },
-        find: Find::Any(&[
-            Find::Mark(b':', find_url),
-            Find::Joint(b'.', find_domain),
-        ]),
+        find: Find::Any(&[Find::Mark(b':', find_url), Find::Joint(b'.', find_domain)]),
         mask: |value| {
             let text = String::from_utf8_lossy(value);
             text.split_once("://")
@@ -326,9 +323,8 @@ fn find_url(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
 }
 
 /// Top-level domains that tell a host from a name with dots.
-const COMMON: [&[u8]; 11] = [
-    b".com", b".org", b".net", b".edu", b".gov", b".info", b".io", b".co", b".de", b".uk", b".fr",
-];
+const COMMON: [&[u8]; 11] =
+    [b".com", b".org", b".net", b".edu", b".gov", b".info", b".io", b".co", b".de", b".uk", b".fr"];
 
 fn find_domain(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
     let text = probe.text;

@@ -65,10 +65,7 @@ pub(super) const ROWS: &[Detector] = &[
     Detector {
         standard: "Slack's token types (xoxb, xoxp, …, xapp) and incoming webhooks",
         example: "xoxb-284710395561-290184471023-Qm4Zr8Tn2Kv6Xw1Lp9Bs3Hd7",
-        find: Find::Literal(
-            &["xox", "xapp-", "hooks.slack.com/services/"],
-            find_slack,
-        ),
+        find: Find::Literal(&["xox", "xapp-", "hooks.slack.com/services/"], find_slack),
         ..secret("SLACK_TOKEN", "Slack token or webhook")
     },
     Detector {
