@@ -153,7 +153,7 @@ fn alphanumeric(word: u64) -> u64 {
     // The highest bit of a byte is set where it is at least so much.
     let least = |word: u64, byte: u8| word + LOW * u64::from(0x80 - byte);
     let digits = least(seven, b'0') & !least(seven, b'9' + 1);
-    let lower = seven | LOW * 0x20;
+    let lower = seven | (LOW * 0x20);
     let letters = least(lower, b'a') & !least(lower, b'z' + 1);
     (digits | letters) & !word & HIGH
 }

@@ -328,7 +328,7 @@ const COMMON: [&[u8]; 11] =
 
 fn find_domain(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
     let text = probe.text;
-    if !matches!(text::byte(text, at + 1), b'a'..=b'z') {
+    if !text::byte(text, at + 1).is_ascii_lowercase() {
         return None;
     }
     let tail = text::slice(text, at, text.len().min(at + 5));
