@@ -131,6 +131,18 @@ impl Lexicon {
         self.terms.push(Term { words, marks });
     }
 
+    /// Whether a term may begin with the word from `start` to `end` in `text`; what is none mostly
+    /// is told without looking it up.
+    pub fn may_begin(&self, text: &[u8], (start, end): (usize, usize)) -> bool {
+        let word = slice(text, start, end);
+        let (place, bit) = outline(word);
+        // Of camel case the whole is looked up too, and of what is numbered the rest.
+        self.outlines.get(place).is_some_and(|bits| bits & bit != 0)
+            || byte(text, end).is_ascii_alphabetic()
+            || (!byte(text, start).is_ascii_digit()
+                && byte_before(text, end, 1).is_ascii_digit())
+    }
+
     /// Adds up what the terms say that begin with the word from `start` to `end` in `text`, of
     /// which no term goes beyond `limit`. Gives the end of the longest.
     pub fn look_up(
@@ -270,6 +282,10 @@ pub(super) fn next_word(text: &[u8], from: usize) -> Option<(usize, usize)> {
     let start = from + text.get(from..)?.iter().position(|b| kind(*b) != Kind::Other)?;
     let mut last = kind(byte(text, start));
     let mut end = start + 1;
+    // Most words of machines are numbers.
+    while last == Kind::Digit && byte(text, end).is_ascii_digit() {
+        end += 1;
+    }
     for &byte_here in text.get(end..)? {
         let this = kind(byte_here);
         let ends = match this {

@@ -504,7 +504,8 @@ impl Near {
                 break;
             };
             let mut marks = Marks::default();
-            if let Some(last) = lexicon.look_up(text, (start, end), text.len(), &mut marks)
+            if lexicon.may_begin(text, (start, end))
+                && let Some(last) = lexicon.look_up(text, (start, end), text.len(), &mut marks)
                 && !marks.near.is_empty()
             {
                 self.words.push((start, last, marks.near));
