@@ -195,6 +195,10 @@ impl Pass<'_, '_> {
             return;
         }
         let compact = text::slice(text, at, end);
+        if checksum::one_repeated(compact) {
+            // A placeholder.
+            return;
+        }
         let weak = joined || checksum::is_time(compact);
         for bare in &bucket.bare {
             if !bare.weak || named.contains(bare.index) {

@@ -1,10 +1,10 @@
 //! Bank account numbers as they are written within a country, without check digits: digits that only
 //! their key or a word near by tells. International ones are in [`super::iban`].
 
-use super::super::detector::{Detector, Field, Find, Tier, Words, whole};
+use super::super::detector::{Detector, Field, Find, Form, Tier, Words, bare};
 use super::super::evidence::Candidate;
 use super::super::probe::Probe;
-use super::super::text::{self, Boundary, Run};
+use super::super::text;
 use super::super::{checksum, words};
 use super::value;
 use crate::model::Tag;
@@ -15,7 +15,7 @@ pub(super) const ROWS: &[Detector] = &[Detector {
     standard: "15 USC 6809: 6 to 17 digits under a key that names an account at a bank (ANSI X9.100-160)",
     example: r#"{"accountNumber":"409281736450"}"#,
     words: Words { key: KEYS, near: NEAR, hostile: NOT, doubtful: words::MACHINE_NAMES },
-    find: Find::Any(&[Find::Key(find_keyed), Find::Digits(whole(DIGITS_MIN, DIGITS_MAX), find)]),
+    find: Find::Any(&[Find::Key(find_keyed), Find::Forms(FORMS)]),
     ..Detector::new("US_BANK_NUMBER", "Bank account number")
 }];
 
@@ -38,7 +38,20 @@ const NOT: &[&str] = &[
 ];
 
 /// Digits of an account number without its key, and the longest.
-const DIGITS_MIN: usize = 8;
+/// One group of 8 to 17 digits.
+const FORMS: &[Form] = &[
+    bare("99999999"),
+    bare("999999999"),
+    bare("9999999999"),
+    bare("99999999999"),
+    bare("999999999999"),
+    bare("9999999999999"),
+    bare("99999999999999"),
+    bare("999999999999999"),
+    bare("9999999999999999"),
+    bare("99999999999999999"),
+];
+
 const DIGITS_MAX: usize = 17;
 /// Digits of the shortest number under its key.
 const KEYED_DIGITS_MIN: usize = 6;
@@ -52,19 +65,4 @@ fn find_keyed(probe: &mut Probe<'_>, field: Field) -> Option<Candidate> {
     let fits = number.iter().all(|b| b.is_ascii_digit() || *b == b'-');
     let sane = (KEYED_DIGITS_MIN..=DIGITS_MAX).contains(&digits) && !checksum::one_repeated(number);
     (fits && sane).then(|| Candidate::new(field.start, field.end, KEYED_DB))
-}
-
-fn find(probe: &mut Probe<'_>, at: usize, run: &Run) -> Option<Candidate> {
-    let [group] = run.groups() else { return None };
-    let fits = (DIGITS_MIN..=DIGITS_MAX).contains(&group.len());
-    let number = text::slice(probe.text, at, group.end);
-    if !fits
-        || checksum::one_repeated(number)
-        || text::boundary(probe.text, at, group.end) != Boundary::Clean
-    {
-        return None;
-    }
-    let mut found = Candidate::new(at, group.end, 0);
-    found.needs_context = true;
-    Some(found)
 }

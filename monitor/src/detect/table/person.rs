@@ -138,7 +138,11 @@ fn find_name(probe: &mut Probe<'_>, field: Field) -> Option<Candidate> {
     // The name of an account; of a person where it is `name` under `user`.
     let is_account = ends_with(&[], key, "user name");
     let is = |names: &[&str]| names.iter().any(|name| key.eq_ignore_ascii_case(name.as_bytes()));
-    let named = NAME_KEYS.iter().any(|term| ends_with(outer, key, term)) && !is_account;
+    let letter = |b: &&u8| super::super::lexicon::is_word_byte(**b) && !b.is_ascii_digit();
+    let last = key.iter().rev().find(letter).map(u8::to_ascii_lowercase);
+    let may_end = |term: &&&str| term.as_bytes().last().copied() == last || last.is_none();
+    let named = !is_account
+        && NAME_KEYS.iter().filter(may_end).any(|term| ends_with(outer, key, term));
     let of_a_person = || {
         let outer = outer.strip_suffix(b"s").unwrap_or(outer);
         PEOPLE.iter().any(|word| ends_with(&[], outer, word))

@@ -188,7 +188,11 @@ pub(super) fn base62(b: u8) -> bool {
 /// Whether one of `words`, all in lower case, stands in `text` in whatever case.
 pub(super) fn holds_any(text: &[u8], words: &[&str]) -> bool {
     words.iter().any(|word| {
-        text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+        let word = word.as_bytes();
+        let Some(first) = word.first() else { return true };
+        memchr::memchr2_iter(*first, first.to_ascii_uppercase(), text).any(|at| {
+            text::slice(text, at, at + word.len()).eq_ignore_ascii_case(word)
+        })
     })
 }
 
