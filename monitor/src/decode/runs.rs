@@ -23,6 +23,27 @@ pub(super) const SEXTETS: [u8; 256] = {
     table
 };
 
+/// No digit of base 16.
+const NO_NIBBLE: u8 = 0xFF;
+
+/// The four bits of each hexadecimal digit, in either case.
+const NIBBLES: [u8; 256] = {
+    let mut table = [NO_NIBBLE; 256];
+    let digits = b"0123456789abcdef";
+    let mut at = 0;
+    while at < digits.len() {
+        table[digits[at] as usize] = at as u8;
+        table[digits[at].to_ascii_uppercase() as usize] = at as u8;
+        at += 1;
+    }
+    table
+};
+
+/// The four bits of a hexadecimal digit.
+pub(super) fn nibble(letter: u8) -> Option<u8> {
+    NIBBLES.get(usize::from(letter)).copied().filter(|nibble| *nibble != NO_NIBBLE)
+}
+
 /// The six bits of a letter, [`NO_SEXTET`] of any other byte.
 pub(super) fn sextet(byte: u8) -> u8 {
     SEXTETS.get(usize::from(byte)).copied().unwrap_or(NO_SEXTET)
@@ -81,23 +102,39 @@ pub(super) fn next_line(bytes: &[u8], end: usize, width: usize) -> Option<Range<
     goes_on.then_some(start..start + length)
 }
 
-/// Places in a run where what is encoded may begin: at its start, any of the first `phases` bytes
+/// Has `read` try the places in a run where what is encoded may begin, up to the first that it
+/// gives the end of: at its start, any of the first `phases` bytes
 /// where the text is cut there, and behind what joins it to a path or a name.
-pub(super) fn beginnings(
+pub(super) fn read_beginnings(
     bytes: &[u8],
     run: &Range<usize>,
     phases: usize,
-) -> impl Iterator<Item = usize> {
+    mut read: impl FnMut(usize) -> Option<usize>,
+) -> Option<usize> {
     const JOINS_MAX: usize = 6;
     const ASKED_BYTES: usize = 64;
     let last = run.end.saturating_sub(RUN_BYTES_MIN).max(run.start);
-    let asked = run.start..last.min(run.start + ASKED_BYTES);
-    let letters = bytes.get(asked.clone()).unwrap_or_default();
-    // What is no letter and no digit.
-    let first = asked.start + 1;
-    let joins = move |(at, byte): (usize, &u8)| (sextet(*byte) >= 62).then_some(first + at);
-    let phased = run.start..=last.min(run.start + phases);
-    phased.chain(letters.iter().enumerate().filter_map(joins).take(JOINS_MAX))
+    for start in run.start..=last.min(run.start + phases) {
+        if let Some(end) = read(start) {
+            return Some(end);
+        }
+    }
+    let mut joins = 0;
+    let letters = bytes.get(run.start..last.min(run.start + ASKED_BYTES)).unwrap_or_default();
+    for (start, byte) in (run.start + 1..).zip(letters) {
+        // What is no letter and no digit.
+        if sextet(*byte) < 62 {
+            continue;
+        }
+        if let Some(end) = read(start) {
+            return Some(end);
+        }
+        joins += 1;
+        if joins == JOINS_MAX {
+            break;
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -62,11 +62,16 @@ impl Secret {
         std::mem::take(&mut self.0)
     }
 
+    #[inline]
     fn reserve(&mut self, more: usize) {
         let needed = self.0.len().saturating_add(more);
-        if needed <= self.0.capacity() {
-            return;
+        if needed > self.0.capacity() {
+            self.grow(needed);
         }
+    }
+
+    #[cold]
+    fn grow(&mut self, needed: usize) {
         let room = needed.max(self.0.capacity().saturating_mul(2)).max(FIRST_BYTES);
         let mut bigger = Vec::with_capacity(room);
         bigger.extend_from_slice(&self.0);

@@ -197,21 +197,29 @@ pub(super) fn grow<'a>(text: &Text<'a>, scope: Scope) -> Views<'a> {
         work: DECODE_WORK_BYTES_MAX.saturating_add(bytes.saturating_mul(DECODE_WORK_PER_BYTE_MAX)),
         left_out: LeftOut::default(),
     };
+    // The last view with a beginning and a length, and for each view the one before it with the same.
     let mut known = HashMap::new();
+    let mut alike: Vec<Option<usize>> = vec![None];
     let mut at = 0;
     while let Some(view) = views.get(at) {
         let children = decode(view, at, text, scope, &mut budget);
+        if children.is_empty() {
+            at += 1;
+            continue;
+        }
         let parent = (view.lineage.clone(), view.encoding.clone(), view.maps.clone());
         for (name, row, child) in children {
             let child = attach(&parent, at, name, row, child);
             // The same bytes from the same place, in another order of undoing: they are there.
             let place = (child.source(0), child.bytes.len());
-            let same: &mut Vec<usize> = known.entry(place).or_default();
-            if same.iter().filter_map(|at| views.get(*at)).any(|view| view.bytes == child.bytes) {
+            let last = known.get(&place).copied();
+            let mut chain = std::iter::successors(last, |at| alike.get(*at).copied().flatten());
+            if chain.any(|at| views.get(at).is_some_and(|view| view.bytes == child.bytes)) {
                 budget.views += 1;
                 continue;
             }
-            same.push(views.len());
+            known.insert(place, views.len());
+            alike.push(last);
             views.push(child);
         }
         at += 1;

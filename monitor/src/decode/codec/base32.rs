@@ -40,9 +40,10 @@ pub(super) fn decode(source: &Source<'_>, made: &mut Made<'_>) {
 }
 
 fn quintet(letter: u8) -> Option<u8> {
-    match letter.to_ascii_uppercase() {
-        upper @ b'A'..=b'Z' => Some(upper - b'A'),
-        digit @ b'2'..=b'7' => Some(digit - b'2' + 26),
+    match letter {
+        b'A'..=b'Z' => Some(letter - b'A'),
+        b'a'..=b'z' => Some(letter - b'a'),
+        b'2'..=b'7' => Some(letter - b'2' + 26),
         _ => None,
     }
 }

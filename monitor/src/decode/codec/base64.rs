@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::plausible::keep;
 use crate::decode::map::Map;
-use crate::decode::runs::{RUN_BYTES_MIN, beginnings, next_line, sextet};
+use crate::decode::runs::{RUN_BYTES_MIN, next_line, read_beginnings, sextet};
 use crate::decode::secret::Secret;
 use crate::decode::tree::{Child, Made, Source};
 use crate::decode::view::End;
@@ -31,8 +31,7 @@ pub(super) fn decode(source: &Source<'_>, made: &mut Made<'_>) {
 /// Reads a run; gives where what it begins ends.
 fn read(source: &Source<'_>, run: &Range<usize>, made: &mut Made<'_>) -> Option<usize> {
     let phases = if run.start == 0 && source.start != End::Whole { 3 } else { 0 };
-    let mut starts = beginnings(source.bytes, run, phases);
-    starts.find_map(|start| read_from(source, start..run.end, made))
+    read_beginnings(source.bytes, run, phases, |start| read_from(source, start..run.end, made))
 }
 
 fn read_from(source: &Source<'_>, first: Range<usize>, made: &mut Made<'_>) -> Option<usize> {
@@ -90,11 +89,10 @@ fn looks_encoded(letters: &[u8]) -> bool {
     if letters.len() < RUN_BYTES_MIN {
         return false;
     }
-    if [&b"H4sI"[..], b"KLUv", b"eJ", b"eN", b"eF", b"eA"]
-        .iter()
-        .any(|magic| letters.starts_with(magic))
-    {
-        return true;
+    match letters {
+        [b'H', b'4', b's', b'I', ..] | [b'K', b'L', b'U', b'v', ..] => return true,
+        [b'e', b'J' | b'N' | b'F' | b'A', ..] => return true,
+        _ => {}
     }
     let firsts = letters.chunks_exact(4).take(GROUPS_ASKED).filter_map(|group| group.first());
     let (mut groups, mut low) = (0, 0);
@@ -115,7 +113,15 @@ struct Sextets {
 
 impl Sextets {
     fn decode(&mut self, letters: &[u8], bytes: &mut Secret) {
-        for letter in letters {
+        self.count += letters.len();
+        let (groups, rest) = if self.held == 0 { letters.as_chunks() } else { (&[][..], letters) };
+        for [first, second, third, fourth] in groups {
+            let six = |letter: u8| u32::from(sextet(letter) & 63);
+            let high = (six(*first) << 18) | (six(*second) << 12);
+            let [_, a, b, c] = (high | (six(*third) << 6) | six(*fourth)).to_be_bytes();
+            bytes.extend(&[a, b, c]);
+        }
+        for letter in rest {
             self.bits = (self.bits << 6) | u32::from(sextet(*letter) & 63);
             self.held += 6;
             if let Some(held) = self.held.checked_sub(8) {
@@ -123,6 +129,5 @@ impl Sextets {
                 bytes.push((self.bits >> held).to_le_bytes()[0]);
             }
         }
-        self.count += letters.len();
     }
 }

@@ -4,16 +4,20 @@
 use memchr::memchr;
 use std::ops::Range;
 
+use zeroize::Zeroizing;
+
 use super::escape::{Escape, undo};
 use super::plausible::keep;
 use crate::decode::map::Map;
-use crate::decode::runs::{beginnings, next_line};
+use crate::decode::runs::{next_line, nibble, read_beginnings};
 use crate::decode::secret::Secret;
 use crate::decode::tree::{Child, Made, Source};
 use crate::decode::view::End;
 
 /// Bytes of the shortest text.
 const TEXT_BYTES_MIN: usize = 8;
+/// Bytes of a run that are decoded without making room for them.
+const PROBE_BYTES: usize = 64;
 /// Pairs of digits that are looked at before anything is decoded.
 const PAIRS_ASKED: usize = 8;
 
@@ -45,15 +49,18 @@ pub(super) fn decode(source: &Source<'_>, made: &mut Made<'_>) {
             _ => 0,
         };
         let run = run.start + prefix..run.end;
-        let mut starts = beginnings(source.bytes, &run, phases);
-        let read = starts.find_map(|start| read_from(source, start..run.end, made));
-        done = read.unwrap_or(run.end);
+        let read = |start| read_from(source, start..run.end, made);
+        done = read_beginnings(source.bytes, &run, phases, read).unwrap_or(run.end);
     }
 }
 
 fn read_from(source: &Source<'_>, run: Range<usize>, made: &mut Made<'_>) -> Option<usize> {
     let (start, letters) = (run.start, source.bytes.get(run.clone())?);
     if !looks_encoded(letters) {
+        return None;
+    }
+    let goes_on = next_line(source.bytes, run.end, letters.len()).is_some();
+    if !goes_on && !reads(letters) {
         return None;
     }
     if letters.len() > made.room() {
@@ -93,8 +100,23 @@ fn read_from(source: &Source<'_>, run: Range<usize>, made: &mut Made<'_>) -> Opt
 }
 
 fn byte(high: u8, low: u8) -> Option<u8> {
-    let digit = |letter: u8| char::from(letter).to_digit(16);
-    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
+    Some((nibble(high)? << 4) | nibble(low)?)
+}
+
+/// Whether a run of few digits, as hashes and numbers of all kinds are, decodes to something. Of a
+/// longer one that is seen when it is decoded.
+fn reads(letters: &[u8]) -> bool {
+    if letters.len() > 2 * PROBE_BYTES {
+        return true;
+    }
+    let (mut bytes, mut count) = (Zeroizing::new([0; PROBE_BYTES]), 0);
+    for (slot, pair) in bytes.iter_mut().zip(letters.chunks_exact(2)) {
+        let [high, low] = pair else { break };
+        let Some(byte) = byte(*high, *low) else { break };
+        *slot = byte;
+        count += 1;
+    }
+    keep(bytes.get(..count).unwrap_or_default(), TEXT_BYTES_MIN).is_some()
 }
 
 /// Whether digits can be text or a container, which begins with a byte or two of none.

@@ -21,12 +21,20 @@ pub(super) fn keep(bytes: &[u8], text_bytes_min: usize) -> Option<usize> {
 
 /// How many of the first bytes are text: all of them where only few are not.
 pub(super) fn text_prefix(bytes: &[u8]) -> usize {
-    let (mut at, mut faults, mut first) = (0, 0, None);
-    for chunk in bytes.utf8_chunks() {
+    // Most is plain, and most of what is not is noise from the first bytes on.
+    let plain = bytes.iter().take_while(|byte| matches!(byte, 9..=13 | 27 | 32..=126)).count();
+    let Some(rest) = bytes.get(plain..).filter(|rest| !rest.is_empty()) else {
+        return bytes.len();
+    };
+    let (mut at, mut faults, mut first) = (plain, 0, None);
+    for chunk in rest.utf8_chunks() {
         let control = |byte: &u8| matches!(byte, 0..=8 | 14..=26 | 28..=31 | 127);
         for (offset, _) in chunk.valid().bytes().enumerate().filter(|(_, byte)| control(byte)) {
             faults += 1;
             first.get_or_insert(at + offset);
+        }
+        if let Some(first) = first.filter(|_| faults * TEXT_BYTES_PER_FAULT > bytes.len()) {
+            return first;
         }
         at += chunk.valid().len();
         let invalid = chunk.invalid().len();
