@@ -139,8 +139,7 @@ impl Lexicon {
         // Of camel case the whole is looked up too, and of what is numbered the rest.
         self.outlines.get(place).is_some_and(|bits| bits & bit != 0)
             || byte(text, end).is_ascii_alphabetic()
-            || (!byte(text, start).is_ascii_digit()
-                && byte_before(text, end, 1).is_ascii_digit())
+            || (!byte(text, start).is_ascii_digit() && byte_before(text, end, 1).is_ascii_digit())
     }
 
     /// Adds up what the terms say that begin with the word from `start` to `end` in `text`, of

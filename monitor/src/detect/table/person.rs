@@ -141,8 +141,8 @@ fn find_name(probe: &mut Probe<'_>, field: Field) -> Option<Candidate> {
     let letter = |b: &&u8| super::super::lexicon::is_word_byte(**b) && !b.is_ascii_digit();
     let last = key.iter().rev().find(letter).map(u8::to_ascii_lowercase);
     let may_end = |term: &&&str| term.as_bytes().last().copied() == last || last.is_none();
-    let named = !is_account
-        && NAME_KEYS.iter().filter(may_end).any(|term| ends_with(outer, key, term));
+    let named =
+        !is_account && NAME_KEYS.iter().filter(may_end).any(|term| ends_with(outer, key, term));
     let of_a_person = || {
         let outer = outer.strip_suffix(b"s").unwrap_or(outer);
         PEOPLE.iter().any(|word| ends_with(&[], outer, word))

@@ -190,9 +190,8 @@ pub(super) fn holds_any(text: &[u8], words: &[&str]) -> bool {
     words.iter().any(|word| {
         let word = word.as_bytes();
         let Some(first) = word.first() else { return true };
-        memchr::memchr2_iter(*first, first.to_ascii_uppercase(), text).any(|at| {
-            text::slice(text, at, at + word.len()).eq_ignore_ascii_case(word)
-        })
+        memchr::memchr2_iter(*first, first.to_ascii_uppercase(), text)
+            .any(|at| text::slice(text, at, at + word.len()).eq_ignore_ascii_case(word))
     })
 }
 
