@@ -43,20 +43,17 @@ pub(super) fn weighted(digits: &[u8], weights: &[u32]) -> Option<u32> {
 
 /// The check digit of ISO/IEC 7812-1 annex B (Luhn) over all digits, the last one included.
 pub(super) fn luhn(digits: &[u8]) -> bool {
+    // Twice a digit, its own digits added up.
+    const TWICE: [u8; 16] = [0, 2, 4, 6, 8, 1, 3, 5, 7, 9, 0, 0, 0, 0, 0, 0];
     if !all_digits(digits) || digits.is_empty() {
         return false;
     }
+    let twice = |digit: u8| u32::from(TWICE.get(usize::from(digit & 0x0F)).copied().unwrap_or(0));
     let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(index, digit)| {
-            let digit = u32::from(digit & 0x0F);
-            match index % 2 {
-                0 => digit,
-                _ if digit > 4 => digit * 2 - 9,
-                _ => digit * 2,
-            }
+        .rchunks(2)
+        .map(|pair| match pair {
+            [left, right] => twice(*left) + u32::from(right & 0x0F),
+            _ => pair.iter().map(|digit| u32::from(digit & 0x0F)).sum(),
         })
         .sum();
     sum.is_multiple_of(10)

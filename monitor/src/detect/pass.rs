@@ -161,7 +161,12 @@ impl Pass<'_, '_> {
             if !goes_on && start.may_be(near, next, second) {
                 quiet = false;
                 if !read {
-                    self.run.read(text, at);
+                    // Behind a separator of one byte digits are counted already.
+                    let ends = second == 0 || forms::class(next) & forms::PARTING == 0;
+                    match ends && next.is_ascii() && whole < 64 {
+                        true => self.run.take_single(at, at + whole),
+                        false => self.run.read(text, at),
+                    }
                     read = true;
                 }
                 let found = (start.find)(&mut self.probe, at, &self.run);

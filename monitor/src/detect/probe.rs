@@ -290,6 +290,9 @@ impl<'t> Probe<'t> {
             return wanted;
         }
         let mut named = key.named;
+        if found.span.is_none() && self.says_nothing(start, end) {
+            return Set::NONE;
+        }
         named.union(&self.path_at(start));
         let mut in_column = false;
         if found.span.is_none() && self.has_columns() {
@@ -302,6 +305,21 @@ impl<'t> Probe<'t> {
         }
         named.keep(&wanted);
         named
+    }
+
+    /// Whether nothing around a value without a key may name anything: a number in a list of them.
+    fn says_nothing(&mut self, start: usize, end: usize) -> bool {
+        if byte_before(self.text, start, 1) == b'>' || self.has_columns() {
+            return false;
+        }
+        let (from, to) = self.near_window(start, end);
+        self.near.read(self.text, self.lexicon, from, to);
+        if self.near.words.last().is_some_and(|word| word.1 > from) {
+            return false;
+        }
+        self.read_path(start);
+        let above = self.brackets.open().iter().rev().take(PATH_KEYS_MAX);
+        above.filter_map(|open| open.key).all(|(span, _)| span.is_none())
     }
 
     fn verdict(&mut self, index: usize, start: usize, end: usize) -> Verdict {
@@ -432,11 +450,8 @@ impl<'t> Probe<'t> {
         }
     }
 
-    /// The detectors that words near by name.
-    fn near_at(&mut self, start: usize, end: usize) -> Set {
-        if let Some((_, set)) = self.near_set.filter(|(span, _)| *span == (start, end)) {
-            return set;
-        }
+    /// Where the words stand that count as near a value.
+    fn near_window(&self, start: usize, end: usize) -> (usize, usize) {
         let mut from = start.saturating_sub(NEAR_BEFORE_BYTES);
         // A word that the window cuts is no word: `discard` is no `card`.
         while from > 0 && from < start && is_word_byte(byte_before(self.text, from, 1)) {
@@ -446,6 +461,15 @@ impl<'t> Probe<'t> {
         while to > end && is_word_byte(byte(self.text, to)) {
             to -= 1;
         }
+        (from, to)
+    }
+
+    /// The detectors that words near by name.
+    fn near_at(&mut self, start: usize, end: usize) -> Set {
+        if let Some((_, set)) = self.near_set.filter(|(span, _)| *span == (start, end)) {
+            return set;
+        }
+        let (from, to) = self.near_window(start, end);
         self.near.read(self.text, self.lexicon, from, to);
         let mut set = Set::default();
         for (first, last, named) in self.near.words.iter().rev().take_while(|word| word.0 >= from) {

@@ -99,10 +99,12 @@ impl Run {
         }
     }
 
-    /// Forgets the run that was read.
-    pub fn clear(&mut self) {
-        self.count = 0;
-        self.digits = 0;
+    /// Takes a group that no other follows for the run.
+    pub fn take_single(&mut self, start: usize, end: usize) {
+        if let Some(group) = self.groups.first_mut() {
+            *group = Group { start, end, separator: 0 };
+        }
+        (self.count, self.digits) = (1, end - start);
     }
 
     /// The groups in order.
