@@ -12,7 +12,7 @@ use crate::limits::ISLAND_REACH_BYTES;
 pub(super) struct Escape {
     /// Bytes it takes up.
     len: usize,
-    /// What it stands for: UTF-8 of a character, a byte, or nothing.
+    /// What it stands for: UTF-8 of a character, a few bytes, or nothing.
     bytes: [u8; 4],
     bytes_len: usize,
 }
@@ -26,6 +26,11 @@ impl Escape {
         let mut bytes = [0; 4];
         let bytes_len = char.encode_utf8(&mut bytes).len();
         Escape { len, bytes, bytes_len }
+    }
+
+    /// What stands for punctuation around a value.
+    pub(super) fn text(len: usize, [a, b, c]: [u8; 3]) -> Self {
+        Escape { len, bytes: [a, b, c, 0], bytes_len: 3 }
     }
 
     pub(super) fn nothing(len: usize) -> Self {

@@ -1,7 +1,8 @@
 //! Character references of HTML and XML (HTML Living Standard section 13.5): numbers, and the names
-//! of what stands in values. Of the two thousand other names none is undone.
+//! of what stands in values. Of the two thousand other names none is undone. A row of a table with
+//! a heading, and a term with its description, read as `"name": value`; columns are not told apart.
 
-use memchr::memchr;
+use memchr::memchr2;
 
 use super::escape::{Escape, undo};
 use crate::decode::tree::{Made, Source};
@@ -47,8 +48,73 @@ const NAMES: [(&[u8], char); 34] = [
     (b"thinsp", '\u{2009}'),
 ];
 
+/// Elements of a name, and of the value that follows it.
+const PAIRS: [(&[u8], &[u8]); 2] = [(b"th", b"td"), (b"dt", b"dd")];
+/// Bytes of the element of a name, with its tags and the tag behind it.
+const NAME_BYTES_MAX: usize = 160;
+
 pub(super) fn decode(source: &Source<'_>, made: &mut Made<'_>) {
-    undo(source, made, |rest| memchr(b'&', rest), escape);
+    let mut open = Open::Nothing;
+    undo(
+        source,
+        made,
+        |rest| memchr2(b'&', b'<', rest),
+        |bytes, at| {
+            if bytes.get(at) == Some(&b'&') { escape(bytes, at) } else { tag(bytes, at, &mut open) }
+        },
+    );
+}
+
+/// What was begun by the tags so far.
+#[derive(Clone, Copy)]
+enum Open {
+    Nothing,
+    /// A name, and where it ends, and where the value begins.
+    Name(usize, usize),
+    Value,
+}
+
+/// The tags around a name and its value, as what stands around them in a line of JSON.
+fn tag(bytes: &[u8], at: usize, open: &mut Open) -> Option<Escape> {
+    let (len, line) = match *open {
+        Open::Name(end, value) if end == at => {
+            *open = Open::Value;
+            return Some(Escape::text(value - end, *b"\": "));
+        }
+        Open::Value if PAIRS.iter().any(|(_, value)| closing(bytes, at, value).is_some()) => {
+            *open = Open::Nothing;
+            return Some(Escape::byte(b"</td>".len(), b'\n'));
+        }
+        _ => PAIRS.iter().find_map(|(name, value)| name_and_value(bytes, at, name, value))?,
+    };
+    *open = line;
+    Some(Escape::text(len, *b" \n\""))
+}
+
+/// Length of the tag at `at` that opens a name which a value follows, and where these are.
+fn name_and_value(bytes: &[u8], at: usize, name: &[u8], value: &[u8]) -> Option<(usize, Open)> {
+    let bytes = bytes.get(..bytes.len().min(at + NAME_BYTES_MAX))?;
+    let begin = opening(bytes, at, name)?;
+    let end = begin + bytes.get(begin..)?.iter().position(|byte| matches!(byte, b'<' | b'"'))?;
+    let next = closing(bytes, end, name)?;
+    let next = next + bytes.get(next..)?.iter().position(|byte| !byte.is_ascii_whitespace())?;
+    Some((begin - at, Open::Name(end, opening(bytes, next, value)?)))
+}
+
+/// The end of the tag `<name …>` at `at`.
+fn opening(bytes: &[u8], at: usize, name: &[u8]) -> Option<usize> {
+    let rest = bytes.get(at..)?.strip_prefix(b"<")?;
+    let (tag, rest) = rest.split_at_checked(name.len())?;
+    let is_name = tag.eq_ignore_ascii_case(name)
+        && rest.first().is_some_and(|byte| *byte == b'>' || byte.is_ascii_whitespace());
+    let close = rest.iter().position(|byte| matches!(byte, b'>' | b'<'))?;
+    (is_name && rest.get(close) == Some(&b'>')).then_some(at + 1 + name.len() + close + 1)
+}
+
+/// The end of the tag `</name>` at `at`.
+fn closing(bytes: &[u8], at: usize, name: &[u8]) -> Option<usize> {
+    let (tag, rest) = bytes.get(at..)?.strip_prefix(b"</")?.split_at_checked(name.len())?;
+    (tag.eq_ignore_ascii_case(name) && rest.first() == Some(&b'>')).then_some(at + name.len() + 3)
 }
 
 fn escape(bytes: &[u8], at: usize) -> Option<Escape> {

@@ -1,8 +1,9 @@
 //! Protobuf's wire format (protobuf.dev/programming-guides/encoding) without a schema, alone or in
 //! the frames of gRPC (PROTOCOL-HTTP2.md, Length-Prefixed-Message). Fields have numbers, no names:
-//! the path `f3.2` is what a policy can learn.
+//! the path `f3.f2` is what a policy can learn. Of the entries of a map (and of every message of a
+//! name and a value) the name follows the path. Which field means what it does not remember.
 
-use super::{Name, Stop, Walk};
+use super::{NAME_BYTES_MAX, Name, Stop, Value, Walk};
 use crate::decode::rendering::Rendering;
 use crate::decode::tree::{Made, Source};
 use crate::decode::view::End;
@@ -121,8 +122,45 @@ fn read(walk: &mut Walk<'_>, bytes: std::ops::Range<usize>, inner: usize) {
     if done.is_err() && !cut {
         walk.fields.truncate(fields_before);
         walk.text_bytes = text_before;
+    } else {
+        name_value(walk, fields_before);
     }
     walk.at = after;
+}
+
+/// Names the value of an entry of a map (protobuf.dev/programming-guides/encoding, Maps): field 1
+/// is the key, and field 2 the value, also one within a message, as OpenTelemetry has it.
+fn name_value(walk: &mut Walk<'_>, from: usize) {
+    let depth = walk.path.len();
+    let number = |path: &[Name]| match path.get(depth) {
+        Some(Name::Number(number)) => Some(*number),
+        _ => None,
+    };
+    let Some(((path, Value::Bytes(key)), values)) =
+        walk.fields.get(from..).and_then(<[_]>::split_first)
+    else {
+        return;
+    };
+    let is_entry = path.len() == depth + 1
+        && number(path) == Some(1)
+        && !values.is_empty()
+        && values.iter().all(|(path, _)| number(path) == Some(2));
+    let key = key.clone();
+    if !is_entry || !is_name(walk.slice(&key)) {
+        return;
+    }
+    for (path, _) in walk.fields.iter_mut().skip(from + 1) {
+        // The name of an entry within this one is the nearer.
+        let at = path.iter().position(|name| matches!(name, Name::Text(_)));
+        path.insert(at.unwrap_or(path.len()), Name::Text(key.clone()));
+    }
+}
+
+/// Whether a text may be the name of a value, and not a value itself.
+fn is_name(text: &[u8]) -> bool {
+    text.len() <= NAME_BYTES_MAX
+        && text.first().is_some_and(u8::is_ascii_alphabetic)
+        && text.iter().all(|b| b.is_ascii_alphanumeric() || b" _-.".contains(b))
 }
 
 fn varint(walk: &mut Walk<'_>) -> Result<u64, Stop> {
