@@ -426,10 +426,14 @@ impl<'t> Probe<'t> {
                 keys.for_each(|(_, named)| set.union(&named));
             }
         }
-        // Only a key of one word leaves the beginning of a term to the key above it.
+        // Only a key of one word leaves the beginning of a term to the key above it, or in prose to
+        // the words before it.
+        let wider = |outer: (usize, usize), inner: (usize, usize)| {
+            outer.0 < outer.1 || found.span.is_some_and(|span| inner.0 < span.0)
+        };
         if one_word
             && let Some((outer, inner)) =
-                self.named_key(start).filter(|(outer, _)| outer.0 < outer.1)
+                self.named_key(start).filter(|(outer, inner)| wider(*outer, *inner))
         {
             set.union(&self.keys.joined(self.text, outer, inner, self.lexicon));
         }

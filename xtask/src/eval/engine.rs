@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use egress_monitor::decode::{Decoder, Part, Text, views};
-use egress_monitor::detect::{self, Engine, Hit, Tier};
+use egress_monitor::detect::{self, Engine, Hit, Reading, Tier, settle_readings};
 use egress_monitor::model::{Confidence, Entity};
 use egress_monitor::reassemble::Gap;
 
@@ -54,41 +54,42 @@ impl Finder {
     pub fn plain(&self, text: &[u8]) -> Vec<Found> {
         let mut hits = Vec::new();
         self.0.find(text, &mut hits);
-        let found = |hit: &Hit| Found {
+        let found = |hit: &Hit| self.found(hit, text.get(hit.start..hit.end).unwrap_or_default());
+        hits.iter().map(found).collect()
+    }
+
+    /// What stands in a text in any of its readings, settled as `scan` settles it.
+    pub fn decoded(&self, text: &[u8]) -> Vec<Found> {
+        let views = views(&Text { bytes: text, fresh: 0, part: Part::Text });
+        let in_order: Vec<_> = views.iter().collect();
+        let (mut readings, mut hits) = (Vec::new(), Vec::new());
+        for (number, view) in in_order.iter().enumerate() {
+            hits.clear();
+            self.0.find(&view.bytes, &mut hits);
+            for hit in &hits {
+                let range = hit.start..hit.end;
+                if !view.is_at_edge(&range) {
+                    readings.push(Reading { span: view.span(range), view: number, hit: *hit });
+                }
+            }
+        }
+        settle_readings(&mut readings);
+        let found = |reading: &Reading| {
+            let bytes = &in_order.get(reading.view)?.bytes;
+            let value = bytes.get(reading.hit.start..reading.hit.end)?;
+            Some(Found { span: reading.span.clone(), ..self.found(&reading.hit, value) })
+        };
+        readings.iter().filter_map(found).collect()
+    }
+
+    fn found(&self, hit: &Hit, value: &[u8]) -> Found {
+        Found {
             entity: self.entity(hit),
             span: hit.start..hit.end,
             confidence: hit.confidence,
             test_data: hit.test_data,
-            masked: self.0.mask(hit.detector, text.get(hit.start..hit.end).unwrap_or_default()),
-        };
-        hits.iter().map(found).collect()
-    }
-
-    /// What stands in a text in any of its readings, as `scan` tells it: the same value in two
-    /// readings at one place is one.
-    pub fn decoded(&self, text: &[u8]) -> Vec<Found> {
-        let mut all: Vec<(Found, Vec<u8>)> = Vec::new();
-        for view in views(&Text { bytes: text, fresh: 0, part: Part::Text }).iter() {
-            let before = all.len();
-            for mut found in self.plain(&view.bytes) {
-                if view.is_at_edge(&found.span) {
-                    continue;
-                }
-                let value = letters(view.bytes.get(found.span.clone()).unwrap_or_default());
-                found.span = view.span(found.span);
-                let known = all.iter().take(before).any(|(known, plain)| {
-                    let (a, b) = (&known.span, &found.span);
-                    a.start < b.end
-                        && b.start < a.end
-                        && known.entity == found.entity
-                        && *plain == value
-                });
-                if !known {
-                    all.push((found, value));
-                }
-            }
+            masked: self.0.mask(hit.detector, value),
         }
-        all.into_iter().map(|(found, _)| found).collect()
     }
 }
 

@@ -94,7 +94,9 @@ fn zone(text: &[u8], start: usize) -> Option<Candidate> {
         is_td2_or_td3(second, kind == b'V').then_some(second_at)?
     };
     let end = last + length;
-    if in_zone(text::byte(text, end)) {
+    // Behind the value of an element stands its closing tag.
+    let closes = text::slice(text, end, end + 2) == b"</";
+    if in_zone(text::byte(text, end)) && !closes {
         return None;
     }
     Some(Candidate::new(start, end, ZONE_DB).because(Reasons::CHECKED).because(Reasons::FORM))

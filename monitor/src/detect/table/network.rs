@@ -311,6 +311,11 @@ fn find_url(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
             && !matches!(b, b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\' | b'{' | b'}' | b'|')
     };
     let mut end = end_of(text, host_end, URL_BYTES_MAX, in_url);
+    // In a form the next field begins at `&`.
+    if text::byte_before(text, at - letters, 1) == b'=' {
+        let url = text::slice(text, host_end, end);
+        end = host_end + memchr::memchr(b'&', url).unwrap_or(url.len());
+    }
     while end > host_end
         && matches!(
             text::byte_before(text, end, 1),

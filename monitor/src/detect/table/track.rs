@@ -62,6 +62,7 @@ pub(super) const ROWS: &[Detector] = &[
                 "card verification code",
                 "verification code",
                 "cvv code",
+                "card security code",
                 "cvc code",
                 "cvv number",
                 "cvc number",
@@ -144,7 +145,11 @@ fn find_track_1(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> 
 /// Bytes on each side in which the number of the card is looked for.
 const CARD_BYTES: usize = 512;
 /// Keys that name nothing else, so that they count without a card near by.
-const CVV_KEYS: [&str; 6] = ["cvv", "cvc", "cvn", "cav2", "verification value", "prüfnummer"];
+#[rustfmt::skip]
+const CVV_KEYS: [&str; 10] = [
+    "cvv", "cvc", "cvn", "cav2", "verification value", "prüfnummer", "card security",
+    "card_security", "card-security", "cardsecurity",
+];
 /// What the key is worth besides, in decibans: high confidence next to a card, low without.
 const WITH_CARD_DB: i16 = 15;
 const WITHOUT_DB: i16 = -10;
