@@ -426,14 +426,10 @@ impl<'t> Probe<'t> {
                 keys.for_each(|(_, named)| set.union(&named));
             }
         }
-        // Only a key of one word leaves the beginning of a term to the key above it, or in prose to
-        // the words before it.
-        let wider = |outer: (usize, usize), inner: (usize, usize)| {
-            outer.0 < outer.1 || found.span.is_some_and(|span| inner.0 < span.0)
-        };
+        // Only a key of one word leaves the beginning of a term to the key above it.
         if one_word
             && let Some((outer, inner)) =
-                self.named_key(start).filter(|(outer, inner)| wider(*outer, *inner))
+                self.named_key(start).filter(|(outer, _)| outer.0 < outer.1)
         {
             set.union(&self.keys.joined(self.text, outer, inner, self.lexicon));
         }
@@ -480,6 +476,14 @@ impl<'t> Probe<'t> {
             if *last <= to && (*last <= start || *first >= end) {
                 set.union(named);
             }
+        }
+        // In prose the words before a colon are a key: `my number: …`.
+        if set.is_empty()
+            && let Some(span) =
+                self.key_at(start).span.filter(|span| key::is_prose(self.text, *span))
+        {
+            let wide = (key::words_before(self.text, span.0), span.1);
+            set = self.keys.joined(self.text, (wide.0, wide.0), wide, self.lexicon);
         }
         self.near_set = Some(((start, end), set));
         set
