@@ -182,6 +182,8 @@ pub const ASIA: &[Case] = &[
     ("JP_MY_NUMBER", r#"{"myNumber":"«899044069957»"}"#, High),
     ("JP_MY_NUMBER", "個人番号 «3002-7086-0919»", High),
     ("JP_MY_NUMBER", "個人番号 5966 8120 3991 5966-8120 3990", Low),
+    ("JP_MY_NUMBER", "could not store my number: «899044069957» (attempt 2)", Medium),
+    ("JP_MY_NUMBER", "could not store number: 899044069957 (attempt 2)", Low),
     ("JP_MY_NUMBER", "call my number 899044069957", Low),
     ("JP_MY_NUMBER", r#"{"id":899044069957}"#, Low),
     ("SG_NRIC_FIN", "NRIC «S1646750B»", High),
