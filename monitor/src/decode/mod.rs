@@ -15,6 +15,8 @@ mod http2;
 mod http2_tests;
 mod map;
 #[cfg(test)]
+mod names_tests;
+#[cfg(test)]
 mod readings;
 mod rendering;
 mod run;

@@ -11,7 +11,7 @@ const VALUE: &str = "4111 1111 1111 1111";
 
 type Encode = fn(&[u8]) -> Vec<u8>;
 
-fn text(bytes: &[u8]) -> Text<'_> {
+pub(super) fn text(bytes: &[u8]) -> Text<'_> {
     Text { bytes, fresh: 0, part: Part::HttpRequestBody }
 }
 
@@ -127,7 +127,7 @@ const ENCODINGS: [(&str, Encode, bool); 20] = [
 
 /// Whether some view of this encoding has the value; where it says it stands, with so many bytes
 /// around it as encoding units may take up.
-fn find(bytes: &[u8], encoding: &str, value: &[u8]) -> Option<std::ops::Range<usize>> {
+pub(super) fn find(bytes: &[u8], encoding: &str, value: &[u8]) -> Option<std::ops::Range<usize>> {
     let views = views(&text(bytes));
 
     views.iter().filter(|view| view.encoding == encoding).find_map(|view| {
@@ -185,56 +185,6 @@ fn nested_encodings_are_read() {
         ("base64+protobuf", base64(&protobuf(b"mail: bob@firma.de"))),
     ] {
         assert!(find(&bytes, encoding, b"bob@firma.de").is_some(), "{encoding}");
-    }
-}
-
-#[test]
-fn headings_of_rows_are_names_of_their_values() {
-    for (page, expected) in [
-        ("<tr><th>full name</th><td>Carol Lindqvist</td></tr>", "\"full name\": Carol Lindqvist\n"),
-        ("<TH class='a'>pin</TH>\n  <TD id=b>9271</TD>", "\"pin\": 9271\n"),
-        ("<dl><dt>password</dt><dd>zw&#81;Qu</dd></dl>", "\"password\": zwQQu\n"),
-        ("<th>a</th><td>1<th>b</th><td>2</td>", "\"b\": 2\n"),
-    ] {
-        let span = find(page.as_bytes(), "html", expected.as_bytes());
-        assert!(span.is_some(), "{page}");
-    }
-    let span = find(b"<th>pin</th><td>9271</td>", "html", b"9271");
-    assert_eq!(span, Some(16..20));
-    // Headings of columns name no value beside them.
-    for page in ["<th>pin</th><th>9271</th>", "<th>pin</th><td", "<th>pin", "<thead><td>9</td>"] {
-        assert!(views(&text(page.as_bytes())).iter().all(|view| view.encoding != "html"), "{page}");
-    }
-}
-
-/// A field of protobuf that has a length.
-fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
-    [&[number << 3 | 2, bytes.len() as u8], bytes].concat()
-}
-
-#[test]
-fn name_of_a_map_entry_follows_the_path_of_its_value() {
-    let entry = |key: &[u8], value: &[u8]| field(3, &[field(1, key), field(2, value)].concat());
-    for (bytes, expected) in [
-        (entry(b"full_name", b"Carol Lindqvist"), "\"f3.f2.full_name\": Carol Lindqvist\n"),
-        (entry(b"full name", b"Carol Lindqvist"), "\"f3.f2.full name\": Carol Lindqvist\n"),
-        // Of a length that is no blank: a message of line feed and tab would be text.
-        (
-            entry(b"password", &field(1, b"zwQQu.mUm4817Lx9q")),
-            "\"f3.f2.f1.password\": zwQQu.mUm4817Lx9q\n",
-        ),
-        (
-            entry(b"user", &field(7, &entry(b"password", b"zwQQu.mUm"))),
-            "\"f3.f2.f7.f3.f2.user.password\": zwQQu.mUm\n",
-        ),
-        // What is no name names nothing.
-        (entry(b"4711 Main Street", b"Springfield"), "\"f3.f2\": Springfield\n"),
-        (
-            field(3, &[field(1, b"name"), field(2, b"Carol"), field(3, b"Lindqvist")].concat()),
-            "\"f3.f2\": Carol\n",
-        ),
-    ] {
-        assert!(find(&bytes, "protobuf", expected.as_bytes()).is_some(), "{expected}");
     }
 }
 

@@ -111,7 +111,10 @@ fn field(walk: &mut Walk<'_>, wire: u64, end: usize) -> Result<(), Stop> {
 
 /// A string where it reads as one, else a message where it is one, else neither.
 fn read(walk: &mut Walk<'_>, bytes: std::ops::Range<usize>, inner: usize) {
-    if walk.is_text(&bytes) {
+    // Tag and length of a field 1 of 9 to 13 bytes are blanks and line breaks, too.
+    let is_field =
+        matches!(walk.slice(&bytes), [b'\n', n, rest @ ..] if usize::from(*n) == rest.len());
+    if walk.is_text(&bytes) && !is_field {
         return walk.text(bytes);
     }
     let (fields_before, text_before) = (walk.fields.len(), walk.text_bytes);
