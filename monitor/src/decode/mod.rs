@@ -27,6 +27,8 @@ mod stream;
 mod tests;
 mod tree;
 mod view;
+#[cfg(test)]
+mod views_tests;
 
 pub use stream::Decoder;
 pub use view::{End, LeftOut, View, Views, views, views_live};
