@@ -29,7 +29,9 @@ pub(super) const ROWS: &[Detector] = &[
             ],
         ),
         find: Find::Forms(&[form_of("999999~9999~99~9", 10), form_of("9999999999999", -15)]),
-        valid: Some(is_south_african),
+        valid: Some(|digits| is_south_african(digits, b"01")),
+        // Refugees have a 2, it is said; no published description of the number has it.
+        plausible: Some(|digits| is_south_african(digits, b"2")),
         test_values: &["8001015009087"],
         plain: mask::digits,
         ..Detector::new("ZA_ID_NUMBER", "South African identity number")
@@ -104,16 +106,17 @@ pub(super) const ROWS: &[Detector] = &[
     },
 ];
 
-fn is_south_african(digits: &[u8]) -> bool {
+/// Whether the digits are a number with one of these for the status of its holder.
+fn is_south_african(digits: &[u8], status: &[u8]) -> bool {
     let (Some(year), Some(month), Some(day)) = (two(digits, 0), two(digits, 2), two(digits, 4))
     else {
         return false;
     };
-    // Citizens, residents, refugees; then 8 or 9, which once stood for a race.
+    // Citizens have a 0, residents a 1; then 8 or 9, which once stood for a race.
     digits.len() == 13
         && all_digits(digits)
         && (is_date(1900 + year, month, day) || is_date(2000 + year, month, day))
-        && matches!(digits.get(10), Some(b'0'..=b'2'))
+        && digits.get(10).is_some_and(|digit| status.contains(digit))
         && matches!(digits.get(11), Some(b'8' | b'9'))
         && luhn(digits)
 }
