@@ -1,8 +1,8 @@
 //! Finds the bytes at which values can be recognised, eight bytes at a time. It looks at single
 //! bytes and at the length of runs of digits, and at nothing else.
 
-const LOW: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
+use super::text::{HIGH, LOW};
+
 /// Gathers the highest bits of eight bytes in the highest byte of the product.
 const GATHER: u64 = 0x0102_0408_1020_4080;
 

@@ -3,10 +3,12 @@
 //! bracket in a string counts like any other.
 
 use super::set::Set;
-use super::text::byte;
+use super::text::{HIGH, LOW, byte};
 
 /// Bytes before a place in which an open bracket counts.
 pub(super) const PATH_BYTES_MAX: usize = 1024;
+/// Keys above a value that are looked at.
+pub(super) const PATH_KEYS_MAX: usize = 6;
 /// Brackets that are open at one time; of more the outer ones are forgotten.
 const DEPTH_MAX: usize = 64;
 
@@ -80,16 +82,16 @@ impl Brackets {
         self.last = at;
     }
 
-    /// The brackets that are open, the innermost last.
-    pub fn open(&mut self) -> &mut [Open] {
-        &mut self.open
+    /// The brackets that count at `at`, up to where the text was read: the innermost first.
+    pub fn above(&mut self, at: usize) -> impl Iterator<Item = &mut Open> {
+        let floor = at.saturating_sub(PATH_BYTES_MAX);
+        let nearest = self.open.iter_mut().rev().take(PATH_KEYS_MAX);
+        nearest.take_while(move |open| open.at >= floor)
     }
 }
 
 /// The highest bit of each byte that may be one of `[`, `]`, `{` and `}`.
 fn brackets(word: u64) -> u64 {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
     // With these bits set both pairs are 0x7F, and so are Y, _, y and DEL.
     let other = (word | (LOW * 0x26)) ^ (LOW * 0x7F);
     // A byte that is 0 here; one above it may be told wrongly, which `add` looks at again.
@@ -105,7 +107,7 @@ mod tests {
         let mut brackets = Brackets::default();
         for (at, open) in asked {
             brackets.seek(text.as_bytes(), *at);
-            let found: Vec<usize> = brackets.open().iter().map(|open| open.at).collect();
+            let found: Vec<usize> = brackets.open.iter().map(|open| open.at).collect();
             assert_eq!(found, *open, "{text} at {at}");
         }
     }

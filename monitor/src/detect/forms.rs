@@ -70,6 +70,11 @@ impl Around {
     }
 }
 
+/// A count as [`Around`] and [`Needs`] have it: all that are more are the most.
+pub(super) fn small(count: usize) -> u8 {
+    u8::try_from(count).unwrap_or(u8::MAX)
+}
+
 /// The class of a byte next to a group of digits, as a bit: the separators each, the first bytes of
 /// those beyond ASCII, letters, and the rest.
 pub(super) fn class(byte: u8) -> u8 {
@@ -264,7 +269,6 @@ impl Shape {
         };
         let second = behind(group);
         let third = second.and_then(|digits| behind(group + 1 + digits));
-        let small = |count: usize| u8::try_from(count).unwrap_or(u8::MAX);
         Needs {
             word: small(self.word),
             before: classes(self.before.first()),

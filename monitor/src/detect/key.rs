@@ -4,7 +4,7 @@
 
 use memchr::{memchr, memchr3, memrchr};
 
-use super::brackets::PATH_BYTES_MAX;
+use super::brackets::{PATH_BYTES_MAX, PATH_KEYS_MAX};
 use super::detector::Field;
 use super::lexicon::is_word_byte;
 use super::text::{byte, byte_before, slice};
@@ -123,8 +123,6 @@ pub(super) fn words_before(text: &[u8], start: usize) -> usize {
     from
 }
 
-/// Keys above a value that are looked at.
-const PATH_KEYS_MAX: usize = 6;
 /// Tags that are passed on the way.
 const PATH_TAGS_MAX: usize = 64;
 

@@ -5,7 +5,7 @@ use super::anchors::{BLOCK_BYTES, Block, block};
 use super::detector::{Field, Tier};
 use super::evidence::{Candidate, Reasons};
 use super::explain::{Explained, Outcome};
-use super::forms::{self, Around, Shape};
+use super::forms::{self, Around, Shape, small};
 use super::index::{Bucket, DENSITY_BYTES, GROUP_MAX, LETTERS_MAX, TOKEN_MAX};
 use super::probe::Probe;
 use super::text::{self, Boundary, Run};
@@ -443,10 +443,6 @@ impl Pass<'_, '_> {
             seen.push(Explained { detector, start, end, score_db, reasons, outcome });
         }
     }
-}
-
-fn small(count: usize) -> u8 {
-    u8::try_from(count).unwrap_or(u8::MAX)
 }
 
 /// Letters directly before `at`, at most [`LETTERS_MAX`], without that of an escape (`\n`).

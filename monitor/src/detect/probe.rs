@@ -4,7 +4,7 @@
 //! Where a value has a key, the key decides; a key that says nothing (`value`, `number`) leaves it
 //! to the keys above it and to the words near by. Words near by count for values without a key.
 
-use super::brackets::{Brackets, PATH_BYTES_MAX};
+use super::brackets::Brackets;
 use super::columns::{self, Header};
 use super::evidence::{self, Candidate, Reasons};
 use super::index::{Ending, Keyed};
@@ -28,9 +28,6 @@ const JOINING: [&[u8]; 2] = [b"and", b"or"];
 
 /// Keys that only repeat what the key above them names.
 pub(super) const UNNAMED: [&str; 6] = ["value", "val", "values", "text", "content", "raw"];
-
-/// Keys above a value that are looked at.
-const PATH_KEYS_MAX: usize = 6;
 
 /// One text under examination.
 pub struct Probe<'t> {
@@ -249,11 +246,7 @@ impl<'t> Probe<'t> {
             return self.column_name(start).map(|name| ((name.0, name.0), name));
         };
         self.read_path(start);
-        let mut above = self.brackets.open().iter().rev().take(PATH_KEYS_MAX);
-        let floor = start.saturating_sub(PATH_BYTES_MAX);
-        let mut above = std::iter::from_fn(|| {
-            above.by_ref().take_while(|open| open.at >= floor).find_map(|open| open.key?.0)
-        });
+        let mut above = self.brackets.above(start).filter_map(|open| open.key?.0);
         let mut outer = above.next().unwrap_or((inner.0, inner.0));
         // An array: its key is that of its values.
         if outer == inner {
@@ -318,8 +311,7 @@ impl<'t> Probe<'t> {
             return false;
         }
         self.read_path(start);
-        let above = self.brackets.open().iter().rev().take(PATH_KEYS_MAX);
-        above.filter_map(|open| open.key).all(|(span, _)| span.is_none())
+        self.brackets.above(start).filter_map(|open| open.key).all(|(span, _)| span.is_none())
     }
 
     fn verdict(&mut self, index: usize, start: usize, end: usize) -> Verdict {
@@ -420,9 +412,7 @@ impl<'t> Probe<'t> {
             }
             _ => {
                 self.read_path(start);
-                let floor = start.saturating_sub(PATH_BYTES_MAX);
-                let above = self.brackets.open().iter().rev().take(PATH_KEYS_MAX);
-                let keys = above.take_while(|open| open.at >= floor).filter_map(|open| open.key);
+                let keys = self.brackets.above(start).filter_map(|open| open.key);
                 keys.for_each(|(_, named)| set.union(&named));
             }
         }
@@ -439,10 +429,8 @@ impl<'t> Probe<'t> {
 
     /// Reads the keys of the brackets that are open at `start`.
     fn read_path(&mut self, start: usize) {
-        let floor = start.saturating_sub(PATH_BYTES_MAX);
         self.brackets.seek(self.text, start);
-        let above = self.brackets.open().iter_mut().rev().take(PATH_KEYS_MAX);
-        for open in above.take_while(|open| open.at >= floor) {
+        for open in self.brackets.above(start) {
             if open.key.is_none() {
                 let found = self.keys.before(self.text, open.at, self.lexicon);
                 open.key = Some((found.span, self.keys.get(found).named));

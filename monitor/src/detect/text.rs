@@ -146,8 +146,9 @@ pub(super) fn alphanumeric_from(text: &[u8], at: usize, most: usize) -> usize {
     count + words.remainder().iter().take_while(|b| b.is_ascii_alphanumeric()).count()
 }
 
-const LOW: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
+/// The lowest bit of each of eight bytes, and the highest.
+pub(super) const LOW: u64 = 0x0101_0101_0101_0101;
+pub(super) const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Sets the highest bit of each of eight bytes that is a letter or a digit.
 fn alphanumeric(word: u64) -> u64 {
