@@ -5,7 +5,7 @@
 //! rights are needed. Of a package only the kernel is kept; no guest needs a module.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -29,7 +29,7 @@ pub const SERIES: &[Series] = &[
     Series {
         name: "5.10",
         suites: &["bullseye-security", "bullseye"],
-        refusal: Some("bpf_loop came with 5.17"),
+        refusal: Some("the programs need 5.17, where bpf_loop came"),
     },
     Series { name: "6.1", suites: &["bookworm-security", "bookworm"], refusal: None },
     Series {
@@ -48,8 +48,12 @@ const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// The images of cloud kernels: small, and with what serial consoles and cgroups need built in.
 const IMAGE: &str = "linux-image-";
-/// From 6.17 or so on the kernel itself is in a package of its own.
+/// Of newer versions the kernel itself is in a package of its own.
 const BINARY: &str = "linux-binary-";
+/// The kernel in either package, below boot or usr/lib/modules.
+const KERNEL: &str = "*/vmlinuz*";
+/// The folder of a package that is being taken apart.
+const PARTIAL: &str = "partial";
 const FLAVOUR: &str = "-cloud-amd64";
 
 /// A kernel that can be booted.
@@ -113,26 +117,39 @@ pub fn look(root: &Path, series: &Series) -> Result<Found> {
     Ok(Found::Absent(why.join("; ")))
 }
 
-/// Gets what is offered, unless it is there already.
-pub fn get(root: &Path, series: &Series, offer: &Offer, suite: &Suite) -> Result<Kernel> {
-    let kept = folder(root)?.join("images").join(series.name);
-    let kernel = offer.kept_in(&kept);
+/// Downloads the package of what is offered, unless its kernel is there already.
+pub fn download(root: &Path, series: &Series, offer: &Offer, suite: &Suite) -> Result<()> {
+    let images = images(root, series)?;
+    if offer.kept_in(&images).image.exists() {
+        return Ok(());
+    }
+    eprintln!("kernels: {}: fetching {}", series.name, offer.package);
+    let partial = images.join(PARTIAL);
+    if partial.exists() {
+        fs::remove_dir_all(&partial)?;
+    }
+    make(&partial)?;
+    let wanted = format!("{}={}", offer.package, offer.version);
+    let mut apt = suite.command("apt-get");
+    output(apt.args(["download", &wanted]).current_dir(&partial)).map(drop)
+}
+
+/// Takes the kernel out of what was downloaded, and keeps it alone.
+pub fn unpack(root: &Path, series: &Series, offer: &Offer) -> Result<Kernel> {
+    let images = images(root, series)?;
+    let kernel = offer.kept_in(&images);
     if kernel.image.exists() {
         return Ok(kernel);
     }
-    eprintln!("kernels: {}: fetching {}", series.name, offer.package);
-    let partial = kept.join("partial");
-    make(&partial)?;
-    let wanted = format!("{}={}", offer.package, offer.version);
-    output(suite.command("apt-get").args(["download", &wanted]).current_dir(&partial))?;
+    let partial = images.join(PARTIAL);
     let package = entries(&partial)?.into_iter().find(|path| ends_in(path, "deb"));
-    let package = package.with_context(|| format!("apt-get download {wanted} left no package"))?;
-    let image = format!("./boot/vmlinuz-{}", offer.release);
-    unpack(&package, &image, &partial)?;
-    fs::rename(partial.join(&image), &kernel.image)?;
+    let package = package.with_context(|| format!("{} has no package", partial.display()))?;
+    let image = partial.join("image");
+    take_out(&package, KERNEL, &image)?;
+    fs::rename(&image, &kernel.image)?;
     fs::remove_dir_all(&partial)?;
     // One of each series is enough.
-    for old in entries(&kept)?.iter().filter(|&path| *path != kernel.image) {
+    for old in entries(&images)?.iter().filter(|&path| *path != kernel.image) {
         fs::remove_file(old).with_context(|| format!("{} cannot be removed", old.display()))?;
     }
     Ok(kernel)
@@ -140,8 +157,7 @@ pub fn get(root: &Path, series: &Series, offer: &Offer, suite: &Suite) -> Result
 
 /// The kernel of a series that an earlier run got.
 pub fn kept(root: &Path, series: &Series) -> Option<Kernel> {
-    let kept = folder(root).ok()?.join("images").join(series.name);
-    entries(&kept).ok()?.into_iter().find_map(|image| {
+    entries(&images(root, series).ok()?).ok()?.into_iter().find_map(|image| {
         let (release, version) = image.file_name()?.to_str()?.split_once('_')?;
         let (release, version) = (release.to_owned(), version.to_owned());
         Some(Kernel { release, version, image })
@@ -153,6 +169,13 @@ pub fn folder(root: &Path) -> Result<PathBuf> {
     let folder = root.join("target/kernels");
     make(&folder)?;
     Ok(folder)
+}
+
+/// Where the kernel of a series is kept.
+fn images(root: &Path, series: &Series) -> Result<PathBuf> {
+    let images = folder(root)?.join("images").join(series.name);
+    make(&images)?;
+    Ok(images)
 }
 
 impl Offer {
@@ -279,21 +302,24 @@ fn numbers(version: &str) -> Vec<u64> {
     digits.filter_map(|digits| digits.parse().ok()).collect()
 }
 
-/// Takes one file out of a package.
-fn unpack(package: &Path, file: &str, into: &Path) -> Result<()> {
+/// Takes the one file out of a package whose name is like `pattern`.
+fn take_out(package: &Path, pattern: &str, into: &Path) -> Result<()> {
     let mut reader = Command::new("dpkg-deb")
         .arg("--fsys-tarfile")
         .arg(package)
         .stdout(Stdio::piped())
         .spawn()
         .context("dpkg-deb cannot be started")?;
-    let tar = reader.stdout.take().context("standard output is not piped")?;
-    let mut tar_command = Command::new("tar");
-    tar_command.args(["-x", "-C"]).arg(into).arg(file).stdin(tar);
-    let unpacked = output(&mut tar_command);
+    let archive = reader.stdout.take().context("standard output is not piped")?;
+    let taken = Command::new("tar")
+        .args(["-x", "-O", "--wildcards", pattern])
+        .stdin(archive)
+        .stdout(File::create(into)?)
+        .status()
+        .context("tar cannot be started")?;
     let read = reader.wait()?;
-    unpacked.with_context(|| format!("{file} is not in {}", package.display()))?;
-    ensure!(read.success(), "{} cannot be read by dpkg-deb: {read}", package.display());
+    ensure!(taken.success(), "{pattern} cannot be taken out of {}", package.display());
+    ensure!(read.success(), "{} cannot be read by dpkg-deb ({read})", package.display());
     Ok(())
 }
 

@@ -70,7 +70,7 @@ pub fn run(args: &KernelsArgs, root: &Path) -> Result<ExitCode> {
         check_markers(&docs, MARKER)?;
     }
     // Nothing is built where there is nothing to run it on.
-    let kernels: Vec<Result<Kernel>> = chosen.iter().map(|series| kernel(root, series)).collect();
+    let kernels: Vec<_> = chosen.iter().map(|series| kernel(root, series)).collect();
     let programs = if kernels.iter().any(Result::is_ok) {
         let wanted: &[Binary] = if args.doctor { &[MONITOR] } else { &[MONITOR, PATHS] };
         build::build(root, &archive::folder(root)?, wanted)?
@@ -104,19 +104,29 @@ fn list(root: &Path, chosen: &[&Series]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The newest kernel of a series; where the mirror cannot say, that of an earlier run.
-fn kernel(root: &Path, series: &Series) -> Result<Kernel> {
-    let got = match archive::look(root, series)? {
-        Found::Offered(offer, suite) => archive::get(root, series, &offer, &suite),
+/// The newest kernel of a series; where the mirror cannot give it, that of an earlier run.
+fn kernel(root: &Path, series: &Series) -> Result<Kernel, Verdict> {
+    let download = || match archive::look(root, series)? {
         Found::Absent(why) => Err(anyhow!(why)),
+        Found::Offered(offer, suite) => {
+            archive::download(root, series, &offer, &suite).map(|()| offer)
+        }
     };
-    got.or_else(|why| match archive::kept(root, series) {
+    let why = match download() {
+        Ok(offer) => return archive::unpack(root, series, &offer).map_err(failed),
+        Err(why) => why,
+    };
+    match archive::kept(root, series) {
         Some(kernel) => {
             eprintln!("kernels: {}: {why:#}; taking {}", series.name, kernel.release);
             Ok(kernel)
         }
-        None => Err(why),
-    })
+        None => Err(Verdict::Skipped(format!("{why:#}"))),
+    }
+}
+
+fn failed(error: anyhow::Error) -> Verdict {
+    Verdict::Failed(format!("{error:#}"))
 }
 
 /// What every kernel is tried with.
@@ -127,12 +137,11 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    fn run(&self, series: &Series, kernel: Result<Kernel>) -> Tried {
+    fn run(&self, series: &Series, kernel: Result<Kernel, Verdict>) -> Tried {
         let (kernel, verdict) = match kernel {
-            Err(why) => (None, Verdict::Skipped(format!("{why:#}"))),
+            Err(verdict) => (None, verdict),
             Ok(kernel) => {
                 eprintln!("kernels: {}: booting {}", series.name, kernel.release);
-                let failed = |error| Verdict::Failed(format!("{error:#}"));
                 let verdict = self.boot(series, &kernel).unwrap_or_else(failed);
                 (Some((kernel.release, kernel.version)), verdict)
             }

@@ -125,8 +125,8 @@ impl Tried {
             }
             Verdict::Armed(how) => format!("armed: {how}"),
             Verdict::Refused(why) => {
-                let right = self.refusal.map_or_else(String::new, |right| format!(" ({right})"));
-                format!("refused: {why}{right}")
+                let right = self.refusal.map_or_else(String::new, |right| format!("; {right}"));
+                format!("refused: {}{right}", complaint(why))
             }
             Verdict::Failed(why) => format!("failed: {why}"),
             Verdict::Skipped(why) => format!("skipped: {why}"),
@@ -195,6 +195,16 @@ impl fmt::Display for Paths<'_> {
     }
 }
 
+/// Of a refusal with the verifier's log its first line and what the log ends with, before the
+/// verifier's accounts.
+fn complaint(why: &str) -> String {
+    let accounts = ["verification time", "stack depth", "processed "];
+    let said = |line: &&str| !accounts.iter().any(|account| line.starts_with(account));
+    let mut lines = why.lines().map(str::trim).filter(said).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    lines.next_back().map_or_else(|| first.to_owned(), |last| format!("{first}; {last}"))
+}
+
 /// A cell is one line, of bounded length.
 fn cell(text: &str) -> String {
     let mut cell = String::new();
@@ -252,5 +262,15 @@ mod tests {
         assert_eq!(tried(refused(), None).count(), Count::Failed);
         assert_eq!(tried(refused(), Some("it came later")).count(), Count::Passed);
         assert_eq!(tried(Verdict::Skipped("offline".into()), None).count(), Count::Skipped);
+    }
+
+    #[test]
+    fn of_a_verifiers_log_the_complaint_is_told() {
+        let log = "send_write was refused by the kernel: EINVAL\n38: (85) call unknown#158\n\
+                   invalid func unknown#158\nverification time 8 usec\nprocessed 40 insns\n";
+        let refused = tried(Verdict::Refused(log.into()), Some("it came with 5.17"));
+        let told = "refused: send_write was refused by the kernel: EINVAL; invalid func unknown#158; \
+                    it came with 5.17";
+        assert_eq!(refused.summary(), told);
     }
 }
