@@ -14,6 +14,7 @@ mod bpf;
 #[cfg(feature = "engine")]
 mod eval;
 mod fuzz;
+mod kernels;
 #[cfg(not(feature = "engine"))]
 mod with_engine;
 mod test;
@@ -44,6 +45,11 @@ enum Task {
     Eval(with_engine::Rest),
     /// Feed whatever reads bytes from outside with made-up bytes, for a bounded time
     Fuzz(fuzz::FuzzArgs),
+    /// Try the daemon on other people's kernels, in QEMU
+    ///
+    /// Fetches Debian's cloud kernels from the mirror of this host's apt, about 30 MB each, once.
+    /// Needs qemu-system-x86 and busybox-static, no rights and no KVM.
+    Kernels(kernels::KernelsArgs),
     /// A process that leaks until it is killed, for `bench`
     #[command(hide = true)]
     BenchLeak { to: SocketAddr },
@@ -59,6 +65,7 @@ fn main() -> ExitCode {
         #[cfg(not(feature = "engine"))]
         Task::Eval(args) => root().and_then(|root| with_engine::again(&root, &["eval"], &args)),
         Task::Fuzz(args) => root().and_then(|root| fuzz::run(&args, &root)),
+        Task::Kernels(args) => root().and_then(|root| kernels::run(&args, &root)),
         Task::BenchLeak { to } => bench::leak(to).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

@@ -191,12 +191,9 @@ impl Table {
         self.rows.iter().all(|row| row.figure.is_some())
     }
 
-    /// Puts the table between the markers of a file, `<!-- NAME -->` and `<!-- /NAME -->`.
+    /// Puts the table between the markers of a file.
     pub fn write_into(&self, path: &Path, name: &str) -> Result<()> {
-        let text = read(path)?;
-        let replaced = replace(&text, name, &self.to_string());
-        let new = replaced.with_context(|| no_markers(path, name))?;
-        fs::write(path, new).with_context(|| format!("{} cannot be written", path.display()))
+        write_between(path, name, &self.to_string())
     }
 }
 
@@ -209,7 +206,14 @@ impl fmt::Display for Table {
     }
 }
 
-/// Finds out before the measurements whether [`Table::write_into`] has a place to write to.
+/// Puts a text between the markers of a file, `<!-- NAME -->` and `<!-- /NAME -->`.
+pub fn write_between(path: &Path, name: &str, text: &str) -> Result<()> {
+    let replaced = replace(&read(path)?, name, text);
+    let new = replaced.with_context(|| no_markers(path, name))?;
+    fs::write(path, new).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// Finds out before the measurements whether [`write_between`] has a place to write to.
 pub fn check_markers(path: &Path, name: &str) -> Result<()> {
     if replace(&read(path)?, name, "").is_none() {
         bail!(no_markers(path, name));
