@@ -13,7 +13,7 @@ use monitor_ebpf::{
     record::{Coverage, Flow, ProcessId, ProcessInfo},
 };
 
-use crate::{examine::Work, kernel, say::say_flows_full};
+use crate::{kernel, say::say_flows_full, work::Work};
 
 #[map]
 static SAMPLES: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
@@ -35,7 +35,7 @@ static PREFILTER: Array<Table> = Array::with_max_entries(1, 0);
 #[map]
 static OPAQUE: Array<Second> = Array::with_max_entries(1, 0);
 // A per-CPU array would do, but its values end at 32 KiB (PCPU_MIN_UNIT_SIZE,
-// include/linux/percpu.h), so this is an array with a slot for each CPU; the daemon sets how many.
+// include/linux/percpu.h), so this is an array with slots for each CPU; the daemon sets how many.
 #[map]
 static SCRATCH: Array<Work> = Array::with_max_entries(1, 0);
 
@@ -89,20 +89,18 @@ pub fn count(counter: Counter, by: u64) {
     }
 }
 
-/// Index of this CPU's work area.
+/// Number of this CPU, less than the number of areas for taps.
 #[inline(always)]
-pub fn slot() -> u32 {
+pub fn cpu() -> u32 {
     // SAFETY: the helper has no arguments and always answers.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     cpu & kernel::scratch_slots().wrapping_sub(1)
 }
 
-/// This CPU's work area. Programs on syscall tracepoints run with preemption off and do not nest
-/// (`bpf_prog_active`, kernel/trace/bpf_trace.c), so it is theirs until they end.
+/// A work area: those for taps come first, then those for the gate.
 #[inline(always)]
-pub fn work(slot: u32) -> Option<&'static mut Work> {
-    // SAFETY: the map's memory outlives the program, and see above for who else writes to it.
-    SCRATCH.get_ptr_mut(slot).map(|work| unsafe { &mut *work })
+pub fn area(slot: u32) -> Option<*mut Work> {
+    SCRATCH.get_ptr_mut(slot)
 }
 
 /// The automaton of the prefilter.
@@ -123,7 +121,7 @@ pub fn flow(cookie: u64) -> Option<&'static mut Flow> {
         // never other memory.
         return Some(unsafe { &mut *flow });
     }
-    // 328 bytes of zeroes are too much for the stack beside the rest: they come from the object.
+    // 344 bytes of zeroes are too much for the stack beside the rest: they come from the object.
     if FLOWS.insert(cookie, &NEW_FLOW, BPF_NOEXIST as u64).is_err()
         && FLOWS.get_ptr(cookie).is_none()
     {
@@ -148,6 +146,10 @@ static NEW_FLOW: Flow = Flow {
     tls_left: 0,
     opaque_second: 0,
     opaque_bytes: 0,
+    claimed: 0,
+    hole_from: 0,
+    hole_to: 0,
+    claimed_bytes: 0,
     reserved: 0,
     tail: [0; TAIL_BYTES],
 };
@@ -160,10 +162,29 @@ pub fn coverage(process: &ProcessId) -> Option<&'static mut Coverage> {
         // totals in `COUNTERS` do not depend on it.
         return Some(unsafe { &mut *coverage });
     }
-    let none = Coverage::default();
-    let _ = COVERAGE.insert(process, &none, BPF_NOEXIST as u64);
+    let _ = COVERAGE.insert(process, &NEW_COVERAGE, BPF_NOEXIST as u64);
     // SAFETY: as above.
     COVERAGE.get_ptr_mut(process).map(|coverage| unsafe { &mut *coverage })
+}
+
+static NEW_COVERAGE: Coverage = {
+    // SAFETY: all fields are u64, for which all-zero bytes are a value.
+    unsafe { core::mem::zeroed() }
+};
+
+/// Adds the accounts of a work area to the coverage of whoever sent: so many sends.
+#[inline(always)]
+pub fn settle(work: &Work, sends: u64) {
+    let Some(coverage) = coverage(&work.process) else { return };
+    coverage.sends += sends;
+    coverage.seen_bytes += work.head.send_bytes;
+    coverage.examined_bytes += work.examined;
+    coverage.over_max_bytes += work.over_max;
+    coverage.unreadable_bytes += work.unreadable;
+    coverage.ring_full_bytes += work.ring_full;
+    coverage.opaque_bytes += work.over_opaque;
+    coverage.tls_bytes += work.tls;
+    coverage.flows_full_bytes += work.flows_full;
 }
 
 /// Whether any socket was ever shut.

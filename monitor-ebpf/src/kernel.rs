@@ -4,7 +4,9 @@
 use aya_ebpf::helpers::generated::{
     bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_user,
 };
-use monitor_ebpf::{Offsets, SOCK_COMMON_BYTES, Settings, record::SampleHead};
+use monitor_ebpf::{
+    ABSENT, Offsets, SETTING_UNIX, SOCK_COMMON_BYTES, Settings, record::SampleHead,
+};
 
 #[unsafe(no_mangle)]
 static OFFSETS: Offsets = {
@@ -13,7 +15,7 @@ static OFFSETS: Offsets = {
 };
 #[unsafe(no_mangle)]
 static SETTINGS: Settings =
-    Settings { self_tgid: 0, sample_bytes_max: 0, scratch_slots: 0, reserved: 0 };
+    Settings { self_tgid: 0, sample_bytes_max: 0, scratch_slots: 0, flags: 0 };
 
 macro_rules! offset {
     ($field:ident) => {{
@@ -42,6 +44,13 @@ pub fn sample_bytes_max() -> u32 {
 pub fn scratch_slots() -> u32 {
     // SAFETY: as for `offset!`.
     unsafe { core::ptr::read_volatile(&raw const SETTINGS.scratch_slots) }
+}
+
+/// Whether sends on Unix sockets are looked at.
+#[inline(always)]
+pub fn looks_at_unix() -> bool {
+    // SAFETY: as for `offset!`.
+    unsafe { core::ptr::read_volatile(&raw const SETTINGS.flags) & SETTING_UNIX != 0 }
 }
 
 /// Offset of `socket.sk`, for the one program that may follow it without a helper.
@@ -78,6 +87,24 @@ pub fn read_user<T: Copy>(address: u64) -> Option<T> {
             address as *const _,
         );
         if failed != 0 { None } else { Some(value.assume_init()) }
+    }
+}
+
+/// Whose memory an address is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// The current process's.
+    User,
+    /// The kernel's.
+    Kernel,
+}
+
+/// Reads a value of either memory.
+#[inline(always)]
+pub fn read_from<T: Copy>(memory: Memory, address: u64) -> Option<T> {
+    match memory {
+        Memory::User => read_user(address),
+        Memory::Kernel => read(address, 0),
     }
 }
 
@@ -197,14 +224,52 @@ pub fn binprm_interp<const N: usize>(binprm: u64, to: *mut [u8; N]) -> u32 {
 pub const AF_INET: u16 = 2;
 /// AF_INET6.
 pub const AF_INET6: u16 = 10;
+/// AF_UNIX.
+pub const AF_UNIX: u16 = 1;
+/// AF_PACKET.
+pub const AF_PACKET: u16 = 17;
 /// IPPROTO_TCP, include/uapi/linux/in.h.
 pub const IPPROTO_TCP: u16 = 6;
+/// IPPROTO_MPTCP.
+pub const IPPROTO_MPTCP: u16 = 262;
 
 /// A socket's `struct sock`, by address.
 #[derive(Clone, Copy)]
 pub struct Socket(u64);
 
 impl Socket {
+    /// The one that a hook is handed.
+    #[inline(always)]
+    pub fn at(address: u64) -> Socket {
+        Socket(address)
+    }
+    /// That of a `struct socket`.
+    #[inline(always)]
+    pub fn of(socket: u64) -> Option<Socket> {
+        let sock: u64 = read(socket, offset!(socket_sk))?;
+        (sock != 0).then_some(Socket(sock))
+    }
+    /// Address family.
+    #[inline(always)]
+    pub fn family(self) -> Option<u16> {
+        read(self.0, offset!(sock_family))
+    }
+    /// Cookie, 0 where none was given out yet.
+    #[inline(always)]
+    pub fn cookie(self) -> Option<u64> {
+        read(self.0, offset!(sock_cookie))
+    }
+    /// Of an MPTCP socket the subflow that its connection began with. `None` leaves its bytes to the
+    /// gate.
+    #[inline(always)]
+    pub fn mptcp_first(self) -> Option<Socket> {
+        let at = offset!(mptcp_first);
+        if at == ABSENT {
+            return None;
+        }
+        let first: u64 = read(self.0, at)?;
+        (first != 0).then_some(Socket(first))
+    }
     /// IP protocol.
     #[inline(always)]
     pub fn protocol(self) -> Option<u16> {
@@ -257,6 +322,13 @@ impl SockCommon {
     #[inline(always)]
     pub fn ends(&self, family: u16, head: &mut SampleHead) {
         let port: u16 = field!(self, sock_dport);
+        if family != AF_INET && family != AF_INET6 {
+            head.source_port = 0;
+            head.destination_port = 0;
+            head.source = [0; 16];
+            head.destination = [0; 16];
+            return;
+        }
         head.source_port = field!(self, sock_num);
         head.destination_port = u16::from_be(port);
         if family == AF_INET {
@@ -273,4 +345,94 @@ impl SockCommon {
 fn words(words: [u32; 4]) -> [u8; 16] {
     // SAFETY: both are 16 bytes of which all bits are values.
     unsafe { core::mem::transmute(words) }
+}
+
+/// A `struct msghdr` of the kernel, by address.
+#[derive(Clone, Copy)]
+pub struct Message(u64);
+
+/// Where the bytes of a message are.
+#[derive(Clone, Copy)]
+pub enum Iter {
+    /// In one buffer of the process.
+    Buffer {
+        /// Address of its first byte that is not sent yet.
+        base: u64,
+        /// Bytes.
+        bytes: u64,
+    },
+    /// In several, whose `struct iovec` or `struct kvec` are in the kernel's memory.
+    Segments {
+        /// Address of the first.
+        iovec: u64,
+        /// How many.
+        count: u64,
+        /// Bytes of the first that are sent already.
+        skip: u64,
+        /// Bytes of all that are not.
+        bytes: u64,
+        /// Whose memory the buffers are in.
+        text: Memory,
+    },
+}
+
+impl Message {
+    /// The one that a hook is handed.
+    #[inline(always)]
+    pub fn at(address: u64) -> Message {
+        Message(address)
+    }
+    /// Address of the destination that the call named, in the kernel's memory.
+    #[inline(always)]
+    pub fn name(self) -> Option<u64> {
+        let bytes: u32 = read(self.0, offset!(msghdr_namelen))?;
+        let name: u64 = read(self.0, offset!(msghdr_name))?;
+        Some(if bytes != 0 { name } else { 0 })
+    }
+    /// Where its bytes are; `None` for pages and whatever else later kernels know.
+    #[inline(always)]
+    pub fn iter(self) -> Option<Iter> {
+        let at = self.0 + offset!(msghdr_iter) as u64;
+        let kind: u8 = read(at, offset!(iter_type))?;
+        let skip: u64 = read(at, offset!(iter_offset))?;
+        let bytes: u64 = read(at, offset!(iter_count))?;
+        if kind as u32 == offset!(iter_is_ubuf) {
+            let base: u64 = read(at, offset!(iter_ubuf))?;
+            return Some(Iter::Buffer { base: base + skip, bytes });
+        }
+        let text = if kind as u32 == offset!(iter_is_iovec) {
+            Memory::User
+        } else if kind as u32 == offset!(iter_is_kvec) {
+            Memory::Kernel
+        } else {
+            return None;
+        };
+        let iovec: u64 = read(at, offset!(iter_iov))?;
+        let count: u64 = read(at, offset!(iter_segments))?;
+        Some(Iter::Segments { iovec, count, skip, bytes, text })
+    }
+}
+
+/// A request of io_uring, by address of its `struct io_kiocb`.
+#[derive(Clone, Copy)]
+pub struct Request(u64);
+
+impl Request {
+    /// The one that a hook is handed.
+    #[inline(always)]
+    pub fn at(address: u64) -> Request {
+        Request(address)
+    }
+    /// What it asks for (`enum io_uring_op`, include/uapi/linux/io_uring.h).
+    #[inline(always)]
+    pub fn operation(self) -> Option<u8> {
+        read(self.0, offset!(io_kiocb_opcode))
+    }
+    /// Descriptor that it goes to; `None` where that is one registered with the ring.
+    #[inline(always)]
+    pub fn descriptor(self) -> Option<u32> {
+        // REQ_F_FIXED_FILE is the first bit (include/linux/io_uring_types.h).
+        let flags: u8 = read(self.0, offset!(io_kiocb_flags))?;
+        if flags & 1 != 0 { None } else { read(self.0, offset!(io_kiocb_cqe) + offset!(io_cqe_fd)) }
+    }
 }

@@ -6,6 +6,7 @@
 //! there is no negotiation between versions.
 #![no_std]
 
+pub mod claim;
 pub mod encoded;
 pub mod prefilter;
 pub mod record;
@@ -39,6 +40,10 @@ pub const EXE_BYTES: usize = 256;
 pub const ARGS_BYTES: usize = 512;
 /// Bytes of a `struct sock` that are read at once; its `sock_common` is 136 (x86_64, 6.18).
 pub const SOCK_COMMON_BYTES: usize = 192;
+/// Work areas of a CPU: one for the taps, one for the gate, which softirqs run above a tap.
+pub const AREAS_PER_CPU: u32 = 2;
+/// Chunks of one packet that the gate looks at: a packet of 64 KiB, the most without BIG TCP.
+pub const PACKET_CHUNKS_MAX: u32 = 4;
 /// Entries of the prefilter's table: rows of states times the stride, 16-bit indices.
 pub const TABLE_ENTRIES: usize = 65_536;
 /// Bytes of the sample ring unless the policy says otherwise; a power of two and whole pages.
@@ -69,7 +74,7 @@ pub mod map {
     pub const PREFILTER: &str = "PREFILTER";
     /// Opaque bytes of the host's current second.
     pub const OPAQUE: &str = "OPAQUE";
-    /// One work area per possible CPU.
+    /// [`crate::AREAS_PER_CPU`] work areas per possible CPU.
     pub const SCRATCH: &str = "SCRATCH";
 }
 
@@ -120,6 +125,14 @@ counters! {
     BytesTls = "bytes_tls",
     /// Bytes of flows for which no room could be made in `FLOWS`.
     BytesFlowsFull = "bytes_flows_full",
+    /// Bytes of packets that no tap had seen, and that the gate looked at.
+    BytesAtGate = "bytes_examined_at_gate",
+    /// Bytes of packets that no tap had seen, and that came while the gate was looking at another.
+    BytesGateBusy = "bytes_gate_busy",
+    /// Bytes of packets that no tap had seen, beyond what the gate looks at in one.
+    BytesPacketOverMax = "bytes_over_packet_max",
+    /// Sends from memory that is shared with a packet socket, which no call names the bytes of.
+    SendsPacketRing = "sends_packet_ring",
     /// Sends of which what says where their bytes are could not be read.
     SendsUnreadable = "sends_unreadable",
     /// Sends whose descriptor could not be followed to its socket.
@@ -132,6 +145,8 @@ counters! {
     BytesUnattributed = "bytes_sent_unattributed",
     /// Bytes of payload that the packet gate dropped.
     BytesDropped = "bytes_dropped",
+    /// Bytes of sends that the send gate refused.
+    BytesRefused = "bytes_refused",
     /// Program starts followed.
     Execs = "execs",
     /// Process starts followed.
@@ -204,7 +219,44 @@ pub struct Offsets {
     pub sock_protocol: u32,
     /// `tcp_sock.write_seq`
     pub tcp_write_seq: u32,
+    /// `mptcp_sock.first`, the subflow that a connection began with; [`ABSENT`] without MPTCP.
+    pub mptcp_first: u32,
+    /// `io_kiocb.opcode`; [`ABSENT`] without io_uring.
+    pub io_kiocb_opcode: u32,
+    /// `io_kiocb.flags`; likewise.
+    pub io_kiocb_flags: u32,
+    /// `io_kiocb.cqe`; likewise, and before 5.19.
+    pub io_kiocb_cqe: u32,
+    /// `io_cqe.fd`; likewise.
+    pub io_cqe_fd: u32,
+    /// `msghdr.msg_iter`
+    pub msghdr_iter: u32,
+    /// `msghdr.msg_name`
+    pub msghdr_name: u32,
+    /// `msghdr.msg_namelen`
+    pub msghdr_namelen: u32,
+    /// `iov_iter.iter_type`, one byte since 5.14
+    pub iter_type: u32,
+    /// `iov_iter.iov_offset`
+    pub iter_offset: u32,
+    /// `iov_iter.count`
+    pub iter_count: u32,
+    /// `iov_iter.__iov` (`iov` before 6.4)
+    pub iter_iov: u32,
+    /// `iov_iter.nr_segs`
+    pub iter_segments: u32,
+    /// `iov_iter.ubuf`; [`ABSENT`] before 6.0
+    pub iter_ubuf: u32,
+    /// Value of `ITER_IOVEC`: they are numbered anew now and then.
+    pub iter_is_iovec: u32,
+    /// Value of `ITER_KVEC`.
+    pub iter_is_kvec: u32,
+    /// Value of `ITER_UBUF`; [`ABSENT`] before 6.0.
+    pub iter_is_ubuf: u32,
 }
+
+/// Stands for the offset of a field that this kernel does not have and that can be done without.
+pub const ABSENT: u32 = u32::MAX;
 
 impl Offsets {
     /// Those into `sock_common`.
@@ -230,8 +282,11 @@ pub struct Settings {
     pub self_tgid: u32,
     /// Bytes of a send that are examined.
     pub sample_bytes_max: u32,
-    /// Work areas in `SCRATCH`, a power of two that covers all possible CPUs.
+    /// A power of two that covers all possible CPUs; `SCRATCH` has [`AREAS_PER_CPU`] areas for each.
     pub scratch_slots: u32,
-    /// Reserved, 0.
-    pub reserved: u32,
+    /// Bits of `SETTING_*`.
+    pub flags: u32,
 }
+
+/// [`Settings::flags`]: sends on Unix sockets are looked at too.
+pub const SETTING_UNIX: u32 = 1;

@@ -5,14 +5,18 @@
 //! kernel lends helpers such as `bpf_probe_read_kernel` to GPL-compatible programs alone.
 #![no_std]
 #![no_main]
+#![feature(core_intrinsics)]
+#![expect(internal_features, reason = "an atomic exchange, see `work::take_tap`")]
 
 mod account;
 mod examine;
+mod gather;
 mod hook;
 mod kernel;
 mod say;
 mod scan;
 mod tls;
+mod work;
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "license")]

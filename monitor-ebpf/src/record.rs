@@ -11,6 +11,10 @@ pub const SAMPLE_HEAD_BYTES: usize = 152;
 pub const FLAG_TAIL: u32 = 1;
 /// [`SampleHead::flags`]: the destination is the socket's peer or was named by the call.
 pub const FLAG_DESTINATION: u32 = 2;
+/// [`SampleHead::flags`]: read out of a packet, which no tap has seen the bytes of. Whoever runs need
+/// not be who sent it: `tgid` and `start_ns` are the flow's owner, `tid` is 0, `comm` is empty, and
+/// `uid` is the socket's.
+pub const FLAG_PACKET: u32 = 4;
 
 /// Goes before the bytes of a sample in the ring. The text of earlier sends follows where
 /// [`FLAG_TAIL`] says so, then the sample's own text, to the end of the record.
@@ -93,6 +97,14 @@ pub struct Flow {
     pub opaque_second: u32,
     /// Opaque bytes of that second.
     pub opaque_bytes: u32,
+    /// Sequence number behind the last byte that a tap has seen, see [`crate::claim`].
+    pub claimed: u32,
+    /// Before `claimed`, the bytes that no tap has seen: from this sequence number on,
+    pub hole_from: u32,
+    /// to this.
+    pub hole_to: u32,
+    /// Bytes that a tap has seen and the gate has not, where there is no sequence number.
+    pub claimed_bytes: u32,
     /// Reserved, 0.
     pub reserved: u32,
     /// The last bytes seen, right-aligned.
@@ -105,6 +117,10 @@ pub const FLOW_GATE_POSITION: u32 = 1;
 pub const FLOW_HOT: u32 = 2;
 /// [`Flow::flags`]: the last text was TLS records.
 pub const FLOW_TLS: u32 = 4;
+/// [`Flow::flags`]: `claimed` holds.
+pub const FLOW_CLAIMED: u32 = 8;
+/// [`Flow::flags`]: `hole_from` and `hole_to` hold.
+pub const FLOW_HOLE: u32 = 16;
 
 /// Key of a process: a pid is used again, a pid with its start time is not.
 #[repr(C)]
@@ -166,14 +182,22 @@ pub struct Coverage {
     pub tls_bytes: u64,
     /// In flows for which there was no room.
     pub flows_full_bytes: u64,
+    /// In packets that came while the gate was looking at another one.
+    pub gate_busy_bytes: u64,
+    /// Beyond what the gate looks at in one packet.
+    pub packet_over_max_bytes: u64,
+    /// Sends, and not bytes, of which it could not be read where their bytes are.
+    pub unreadable_sends: u64,
+    /// Sends, likewise, from memory that is shared with a packet socket (`PACKET_TX_RING`).
+    pub packet_ring_sends: u64,
 }
 
 const _: () = assert!(core::mem::size_of::<SampleHead>() == SAMPLE_HEAD_BYTES);
 const _: () = assert!(SAMPLE_HEAD_BYTES.is_multiple_of(8));
-const _: () = assert!(core::mem::size_of::<Flow>() == 72 + TAIL_BYTES);
+const _: () = assert!(core::mem::size_of::<Flow>() == 88 + TAIL_BYTES);
 const _: () = assert!(core::mem::size_of::<ProcessId>() == 16);
 const _: () = assert!(core::mem::size_of::<ProcessInfo>() == 40 + EXE_BYTES + ARGS_BYTES);
-const _: () = assert!(core::mem::size_of::<Coverage>() == 80);
+const _: () = assert!(core::mem::size_of::<Coverage>() == 112);
 
 /// Reads little- or big-endian fields, as the host has them, off a slice that may be too short.
 struct Fields<'a>(&'a [u8]);

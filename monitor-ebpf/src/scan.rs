@@ -14,8 +14,8 @@ use monitor_ebpf::{
 };
 
 use crate::{
-    account::{table, work},
-    examine::Work,
+    account::table,
+    work::{Work, work},
 };
 
 /// Words of eight bytes from the first of the tail to behind the last of a chunk.

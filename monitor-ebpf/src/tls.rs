@@ -5,9 +5,9 @@ use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use monitor_ebpf::{CHUNK_BYTES, prefilter::is_plain, record::FLOW_TLS};
 
 use crate::{
-    account::{flow, work},
-    examine::Work,
+    account::flow,
     scan::opaque,
+    work::{Work, work},
 };
 
 /// Bytes of a record's head: type, version, length (RFC 8446, 5.1).

@@ -47,6 +47,8 @@ pub struct Process {
 pub enum Tap {
     /// What a process hands to a socket.
     Socket,
+    /// What leaves in a packet, of which no other tap has seen the bytes.
+    Packet,
     /// What a process hands to a TLS library.
     Tls,
 }
@@ -61,6 +63,10 @@ pub enum Transport {
     Udp,
     /// TLS over a stream, read before it is encrypted.
     Tls,
+    /// A Unix socket, each send a message of its own; its far end has no address.
+    Unix,
+    /// A packet socket, each send a whole frame.
+    Packet,
     /// Any other socket (raw, ping, SCTP, …), each send a message of its own.
     Other,
 }

@@ -9,6 +9,7 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use egress_monitor::capture::hooks::TapChoice;
 use egress_monitor::capture::prefilter::{Needs, OpaqueBudget, Shape};
 use egress_monitor::capture::programs::{LoadOptions, Programs};
 use egress_monitor::capture::{Armed, arm, host};
@@ -44,6 +45,8 @@ fn armed(debug: bool) -> Option<(MutexGuard<'static, ()>, Armed)> {
         ring_bytes: 1 << 20,
         needs: Needs::of_shapes(Shape::NARROW),
         opaque: OpaqueBudget::default(),
+        tap: TapChoice::Best,
+        unix_sockets: false,
         debug,
     };
     let armed = arm(options).unwrap();

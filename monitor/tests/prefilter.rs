@@ -19,7 +19,7 @@ use std::sync::{Arc, LazyLock};
 use egress_monitor::capture::prefilter::{
     Needs, OpaqueBudget, Prefilter, Shape, Verdict, shape_of,
 };
-use egress_monitor::capture::{self, programs::LoadOptions};
+use egress_monitor::capture::{self, hooks::TapChoice, programs::LoadOptions};
 use egress_monitor::detect::Key;
 use egress_monitor::model::{
     Endpoint, Entity, FlowKey, Process, ProcessKey, SampleHead, Tap, Transport,
@@ -324,6 +324,8 @@ fn the_kernel_lets_through_what_the_model_does() {
         ring_bytes: 8 << 20,
         needs: needs(),
         opaque: OpaqueBudget { flow_bytes_per_s: u32::MAX, host_bytes_per_s: u32::MAX },
+        tap: TapChoice::Best,
+        unix_sockets: false,
         debug: false,
     };
     let mut armed = capture::arm(options).unwrap();

@@ -1,22 +1,35 @@
 //! The packet gate: cgroup egress at the root of cgroup v2. It counts the payload that each socket
 //! really sends, and drops what a socket that is shut sends, retransmissions in softirq included,
-//! because it goes by socket cookie and not by who happens to run. Minimum kernel version: 4.10.
+//! because it goes by socket cookie and not by who happens to run. What leaves and no tap has seen
+//! ([`monitor_ebpf::claim`]) it looks at itself. Minimum kernel version: 4.10.
 
 use aya_ebpf::{
     EbpfContext as _,
-    helpers::generated::{bpf_get_socket_cookie, bpf_skb_load_bytes},
+    helpers::generated::{
+        bpf_get_socket_cookie, bpf_get_socket_uid, bpf_ktime_get_boot_ns, bpf_skb_cgroup_id,
+        bpf_skb_load_bytes,
+    },
     macros::cgroup_skb,
     programs::SkBuffContext,
 };
 use monitor_ebpf::{
-    Counter,
-    record::{FLOW_GATE_POSITION, Flow, ProcessId},
+    CHUNK_BYTES, Counter, PACKET_CHUNKS_MAX,
+    record::{FLAG_DESTINATION, FLAG_PACKET, FLOW_GATE_POSITION, FLOW_HOLE, Flow, ProcessId},
 };
 
 use crate::{
-    account::{any_shut, count, coverage, flow, is_shut},
+    account::{any_shut, count, coverage, flow, is_shut, settle},
+    examine::flush_packet,
+    kernel::{self, AF_INET, AF_INET6, IPPROTO_TCP},
     say::say_dropped,
+    scan::opaque,
+    work::{Work, give, take_gate, work},
 };
+
+/// IPPROTO_UDP, include/uapi/linux/in.h.
+const IPPROTO_UDP: u16 = 17;
+/// IPPROTO_UDPLITE.
+const IPPROTO_UDPLITE: u16 = 136;
 
 const PASS: i32 = 1;
 const DROP: i32 = 0;
@@ -30,6 +43,13 @@ pub fn gate_egress(context: SkBuffContext) -> i32 {
 /// What a packet carries.
 struct Payload {
     bytes: u32,
+    /// Where it begins in the packet.
+    offset: u32,
+    /// Where what IP carries begins.
+    header: u32,
+    is_ipv4: bool,
+    /// IP protocol.
+    protocol: u16,
     /// Sequence number behind its last byte, for TCP.
     end: Option<u32>,
 }
@@ -55,21 +75,182 @@ fn try_egress(context: &SkBuffContext) -> Option<i32> {
         return None;
     }
     let flow = flow(cookie)?;
-    let sent = advance(flow, &payload) as u64;
+    let sent = advance(flow, &payload);
     if sent == 0 {
         return None;
     }
-    flow.sent_bytes += sent;
-    count(Counter::BytesSent, sent);
-    if flow.owner_tgid != 0 {
-        let owner = ProcessId { start_ns: flow.owner_start_ns, tgid: flow.owner_tgid, reserved: 0 };
-        if let Some(coverage) = coverage(&owner) {
-            coverage.sent_bytes += sent;
-        }
-    } else {
-        count(Counter::BytesUnattributed, sent);
+    flow.sent_bytes += sent as u64;
+    count(Counter::BytesSent, sent as u64);
+    let owner = ProcessId { start_ns: flow.owner_start_ns, tgid: flow.owner_tgid, reserved: 0 };
+    if owner.tgid == 0 {
+        count(Counter::BytesUnattributed, sent as u64);
+    }
+    // What nobody is known to have sent is in coverage under no process.
+    if let Some(coverage) = coverage(&owner) {
+        coverage.sent_bytes += sent as u64;
+    }
+    // Of what is not claimed, some may be what a tap could not read.
+    let hole = flow.flags & FLOW_HOLE != 0;
+    if owner.tgid != kernel::self_tgid()
+        && let Some(unseen) = unseen(flow, &payload, sent)
+    {
+        examine(context, cookie, &owner, &payload, unseen, hole);
     }
     None
+}
+
+/// Of a packet whose last bytes, so many, were not sent before: how many at its end no tap has seen.
+#[inline(always)]
+fn unseen(flow: &mut Flow, payload: &Payload, sent: u32) -> Option<u32> {
+    if let Some(end) = payload.end {
+        let from = flow.unclaimed(end.wrapping_sub(sent), end)?;
+        let bytes = end.wrapping_sub(from);
+        return (bytes <= payload.bytes).then_some(bytes);
+    }
+    let datagram = payload.protocol == IPPROTO_UDP || payload.protocol == IPPROTO_UDPLITE;
+    // The kernel itself sends echo replies, and what it wraps for tunnels. Of what is neither UDP nor
+    // TCP the payload holds more than what was sent.
+    if flow.owner_tgid == 0 || (!datagram && flow.seen_bytes != 0) {
+        return None;
+    }
+    let unseen = flow.unclaimed_bytes(payload.bytes);
+    flow.flags &= !FLOW_HOLE;
+    unseen.then_some(payload.bytes)
+}
+
+/// Looks at the last bytes of a packet, so many.
+#[inline(always)]
+fn examine(
+    context: &SkBuffContext,
+    cookie: u64,
+    owner: &ProcessId,
+    payload: &Payload,
+    bytes: u32,
+    hole: bool,
+) {
+    let Some(slot) = take_gate() else {
+        count(Counter::BytesGateBusy, bytes as u64);
+        if let Some(coverage) = coverage(owner) {
+            coverage.gate_busy_bytes += bytes as u64;
+        }
+        return;
+    };
+    let looked_at = look_at(context, slot, cookie, owner, payload, bytes);
+    if let Some(work) = work(slot) {
+        settle(work, 0);
+        work.head.send_bytes = 0;
+    }
+    give(slot);
+    count(Counter::BytesAtGate, looked_at as u64);
+    let beyond = bytes.wrapping_sub(looked_at) as u64;
+    if beyond != 0 {
+        count(Counter::BytesPacketOverMax, beyond);
+    }
+    if let Some(coverage) = coverage(owner) {
+        coverage.packet_over_max_bytes += beyond;
+        if hole {
+            coverage.unreadable_bytes = coverage.unreadable_bytes.saturating_sub(looked_at as u64);
+        }
+    }
+}
+
+/// Reads them chunk by chunk; how many there were.
+#[inline(always)]
+fn look_at(
+    context: &SkBuffContext,
+    slot: u32,
+    cookie: u64,
+    owner: &ProcessId,
+    payload: &Payload,
+    bytes: u32,
+) -> u32 {
+    let Some(work) = work(slot) else { return 0 };
+    work.clear();
+    work.process = *owner;
+    head(context, work, cookie, owner, payload, bytes);
+    let mut at = payload.offset + (payload.bytes - bytes);
+    let mut left = bytes;
+    for _ in 0..PACKET_CHUNKS_MAX {
+        let Some(work) = crate::work::work(slot) else { break };
+        let chunk = opaque(if left > CHUNK_BYTES as u32 { CHUNK_BYTES as u32 } else { left });
+        if chunk == 0 || chunk > CHUNK_BYTES as u32 {
+            break;
+        }
+        // SAFETY: the text is longer than a chunk; the helper refuses what is beyond the packet.
+        let failed = unsafe {
+            let to = work.text.as_mut_ptr().cast();
+            bpf_skb_load_bytes(context.as_ptr().cast(), at, to, chunk)
+        };
+        if failed != 0 {
+            break;
+        }
+        at += chunk;
+        left -= chunk;
+        work.filled = chunk;
+        work.done = (left == 0) as u32;
+        flush_packet(slot);
+    }
+    bytes - left
+}
+
+/// Notes whose packet it is and where it goes.
+#[inline(always)]
+fn head(
+    context: &SkBuffContext,
+    work: &mut Work,
+    cookie: u64,
+    owner: &ProcessId,
+    payload: &Payload,
+    bytes: u32,
+) {
+    work.numbered = 0;
+    let head = &mut work.head;
+    // SAFETY: helpers on this program's own context, and one without arguments.
+    unsafe {
+        head.at_ns = bpf_ktime_get_boot_ns();
+        head.cgroup_id = bpf_skb_cgroup_id(context.as_ptr().cast());
+        head.uid = bpf_get_socket_uid(context.as_ptr().cast());
+    }
+    head.cookie = cookie;
+    head.start_ns = owner.start_ns;
+    head.tgid = owner.tgid;
+    head.tid = 0;
+    head.comm = [0; 16];
+    head.send_bytes = bytes as u64;
+    head.flags = FLAG_DESTINATION | FLAG_PACKET;
+    head.protocol = payload.protocol;
+    head.position = payload.end.map_or(0, |end| end.wrapping_sub(bytes));
+    head.reserved = 0;
+    head.reserved2 = [0; 16];
+    head.source = [0; 16];
+    head.destination = [0; 16];
+    head.source_port = 0;
+    head.destination_port = 0;
+    head.family = AF_INET;
+    // RFC 791 and RFC 8200: source and destination.
+    if payload.is_ipv4 {
+        load_to(context, 12, &raw mut head.source, 4);
+        load_to(context, 16, &raw mut head.destination, 4);
+    } else {
+        head.family = AF_INET6;
+        load_to(context, 8, &raw mut head.source, 16);
+        load_to(context, 24, &raw mut head.destination, 16);
+    }
+    // All of these begin with the ports, source first.
+    let ported = payload.protocol == IPPROTO_TCP
+        || payload.protocol == IPPROTO_UDP
+        || payload.protocol == IPPROTO_UDPLITE;
+    if ported && let Some([a, b, c, d]) = load::<4>(context, payload.header) {
+        head.source_port = u16::from_be_bytes([a, b]);
+        head.destination_port = u16::from_be_bytes([c, d]);
+    }
+}
+
+/// Copies bytes of a packet into a field of a work area, 16 at most.
+#[inline(always)]
+fn load_to(context: &SkBuffContext, offset: u32, to: *mut [u8; 16], bytes: u32) {
+    // SAFETY: the field has 16 bytes, and no call asks for more; what is beyond the packet is refused.
+    unsafe { bpf_skb_load_bytes(context.as_ptr().cast(), offset, to.cast(), bytes) };
 }
 
 /// Bytes of a packet that were not sent before.
@@ -101,24 +282,36 @@ fn load<const N: usize>(context: &SkBuffContext, offset: u32) -> Option<[u8; N]>
     }
 }
 
+/// SYN among the flags of TCP.
+const SYN: u8 = 2;
+
 /// Lengths of IP (RFC 791, RFC 8200), TCP (RFC 9293) and UDP (RFC 768). The packet begins with the
 /// IP header here. Extension headers of IPv6 are not followed: such a packet counts as payload
 /// whole.
 #[inline(always)]
 fn payload(context: &SkBuffContext) -> Option<Payload> {
     let ip = load::<10>(context, 0)?;
-    let (header, protocol) =
-        if ip[0] >> 4 == 4 { ((ip[0] & 0xf) as u32 * 4, ip[9]) } else { (40, ip[6]) };
+    let is_ipv4 = ip[0] >> 4 == 4;
+    let (header, protocol) = if is_ipv4 { ((ip[0] & 0xf) as u32 * 4, ip[9]) } else { (40, ip[6]) };
+    let protocol = protocol as u16;
     let behind_ip = context.len().saturating_sub(header);
-    Some(match protocol {
-        6 => {
-            // The sequence number stands at 4, the length of the header in four bits at 12.
-            let [a, b, c, d, _, _, _, _, offset] = load::<9>(context, header + 4)?;
-            let sequence = u32::from_be_bytes([a, b, c, d]);
-            let bytes = behind_ip.saturating_sub((offset >> 4) as u32 * 4);
-            Payload { bytes, end: Some(sequence.wrapping_add(bytes)) }
-        }
-        17 => Payload { bytes: behind_ip.saturating_sub(8), end: None },
-        _ => Payload { bytes: behind_ip, end: None },
-    })
+    let own = if protocol == IPPROTO_TCP {
+        // The length of the header stands in four bits at 12.
+        let [offset] = load::<1>(context, header + 12)?;
+        (offset >> 4) as u32 * 4
+    } else if protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE {
+        8
+    } else {
+        0
+    };
+    let bytes = behind_ip.saturating_sub(own);
+    let mut end = None;
+    if protocol == IPPROTO_TCP {
+        // The sequence number stands at 4, the flags at 13. A SYN has a number of its own.
+        let [a, b, c, d] = load::<4>(context, header + 4)?;
+        let [flags] = load::<1>(context, header + 13)?;
+        let first = u32::from_be_bytes([a, b, c, d]).wrapping_add((flags & SYN != 0) as u32);
+        end = Some(first.wrapping_add(bytes));
+    }
+    Some(Payload { bytes, offset: header + own, header, is_ipv4, protocol, end })
 }

@@ -1,34 +1,24 @@
-//! The socket tap on syscall tracepoints: `write`, `writev`, `sendto`, `sendmsg`, `sendmmsg`.
-//! `send` is `sendto` to the kernel. Minimum kernel version: 5.17, for `bpf_loop`.
+//! The socket tap on syscall tracepoints: `write`, `writev`, `pwritev2`, `sendto`, `sendmsg`,
+//! `sendmmsg`. `send` is `sendto` to the kernel. Minimum kernel version: 5.17, for `bpf_loop`.
 //!
-//! Nothing is read here but arguments; the send's way is [`crate::examine`].
+//! Nothing is read here but arguments; the send's way is [`crate::gather`].
 
 use core::ffi::{c_long, c_void};
 
 use aya_ebpf::{helpers::generated::bpf_loop, macros::tracepoint, programs::TracePointContext};
-use monitor_ebpf::{Counter, MESSAGES_MAX};
+use monitor_ebpf::MESSAGES_MAX;
 
 use crate::{
-    account::count,
-    examine::{begin, buffer, name_destination, segments},
-    kernel::read_user,
+    gather::{begin, buffer, name_destination, segments, unreadable},
+    hook::argument,
+    kernel::{Memory, read_user},
+    work::tap,
 };
-
-/// Argument `n` of the syscall: the record begins with 8 bytes common to all events and 8 with the
-/// number of the call (`struct syscall_trace_enter`, kernel/trace/trace.h).
-#[inline(always)]
-fn argument(context: &TracePointContext, n: usize) -> u64 {
-    // SAFETY: the context of a tracepoint with six arguments is 64 bytes; `n` is a constant below
-    // six at each call, and the verifier checks the load.
-    unsafe { core::ptr::read(context.as_ptr().add(16 + 8 * n).cast::<u64>()) }
-}
-
-use aya_ebpf::EbpfContext as _;
 
 /// `write(fd, buf, count)`
 #[tracepoint]
 pub fn send_write(context: TracePointContext) -> u32 {
-    if let Some(slot) = begin(argument(&context, 0) as u32) {
+    if let Some(slot) = begin(tap(), argument(&context, 0) as u32) {
         buffer(slot, argument(&context, 1), argument(&context, 2));
     }
     0
@@ -37,9 +27,9 @@ pub fn send_write(context: TracePointContext) -> u32 {
 /// `sendto(fd, buf, len, flags, addr, addr_len)`
 #[tracepoint]
 pub fn send_sendto(context: TracePointContext) -> u32 {
-    if let Some(slot) = begin(argument(&context, 0) as u32) {
+    if let Some(slot) = begin(tap(), argument(&context, 0) as u32) {
         let named = argument(&context, 5) as u32 != 0;
-        name_destination(slot, if named { argument(&context, 4) } else { 0 });
+        name_destination(slot, if named { argument(&context, 4) } else { 0 }, Memory::User);
         buffer(slot, argument(&context, 1), argument(&context, 2));
     }
     0
@@ -48,7 +38,16 @@ pub fn send_sendto(context: TracePointContext) -> u32 {
 /// `writev(fd, iov, iovcnt)`
 #[tracepoint]
 pub fn send_writev(context: TracePointContext) -> u32 {
-    if let Some(slot) = begin(argument(&context, 0) as u32) {
+    if let Some(slot) = begin(tap(), argument(&context, 0) as u32) {
+        segments(slot, argument(&context, 1), argument(&context, 2));
+    }
+    0
+}
+
+/// `pwritev2(fd, iov, iovcnt, …)`, which writes to a socket where the offset is -1
+#[tracepoint]
+pub fn send_pwritev2(context: TracePointContext) -> u32 {
+    if let Some(slot) = begin(tap(), argument(&context, 0) as u32) {
         segments(slot, argument(&context, 1), argument(&context, 2));
     }
     0
@@ -57,7 +56,7 @@ pub fn send_writev(context: TracePointContext) -> u32 {
 /// `sendmsg(fd, msg, flags)`
 #[tracepoint]
 pub fn send_sendmsg(context: TracePointContext) -> u32 {
-    if let Some(slot) = begin(argument(&context, 0) as u32) {
+    if let Some(slot) = begin(tap(), argument(&context, 0) as u32) {
         message(slot, argument(&context, 1));
     }
     0
@@ -66,7 +65,7 @@ pub fn send_sendmsg(context: TracePointContext) -> u32 {
 /// `sendmmsg(fd, msgvec, vlen, flags)`
 #[tracepoint]
 pub fn send_sendmmsg(context: TracePointContext) -> u32 {
-    if let Some(slot) = begin(argument(&context, 0) as u32) {
+    if let Some(slot) = begin(tap(), argument(&context, 0) as u32) {
         let count = argument(&context, 2) as u32;
         let mut batch = Batch { address: argument(&context, 1), slot, reserved: 0 };
         // SAFETY: the callback takes what it is given here.
@@ -107,9 +106,9 @@ unsafe extern "C" fn each_message(_index: u32, context: *mut c_void) -> c_long {
 #[inline(always)]
 fn message(slot: u32, header: u64) {
     let Some([name, name_bytes, iovec, segments_count]) = read_user::<[u64; 4]>(header) else {
-        count(Counter::SendsUnreadable, 1);
+        unreadable(slot);
         return;
     };
-    name_destination(slot, if name_bytes as u32 != 0 { name } else { 0 });
+    name_destination(slot, if name_bytes as u32 != 0 { name } else { 0 }, Memory::User);
     segments(slot, iovec, segments_count);
 }

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use monitor_ebpf::{Offsets, SOCK_COMMON_BYTES};
+use monitor_ebpf::{ABSENT, Offsets, SOCK_COMMON_BYTES};
 use thiserror::Error;
 
 /// Where the kernel shows its BTF. Minimum kernel version 5.4, with `CONFIG_DEBUG_INFO_BTF`.
@@ -41,12 +41,13 @@ const HEADER_BYTES: usize = 24;
 const MAGIC: u16 = 0xeb9f;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
+const KIND_ENUM: u32 = 6;
 const KIND_FWD: u32 = 7;
 const KIND_FUNC: u32 = 12;
 const KIND_MAX: u32 = 19;
 
 /// Function that stands for the iterator over all open files (kernel/bpf/task_iter.c).
-const TASK_FILE_ITERATOR: &str = "bpf_iter_task_file";
+pub const TASK_FILE_ITERATOR: &str = "bpf_iter_task_file";
 
 struct Btf<'a> {
     types: &'a [u8],
@@ -129,126 +130,244 @@ impl<'a> Btf<'a> {
         }
         None
     }
+
+    /// A value of the enumeration that begins at `start`, by its name.
+    fn value(&self, start: usize, name: &str) -> Option<u32> {
+        let info = word(self.types, start + 4)?;
+        (0..(info & 0xffff) as usize).find_map(|index| {
+            let at = start + 12 + index * 8;
+            let named = self.name(word(self.types, at)?)? == name.as_bytes();
+            named.then(|| word(self.types, at + 4))?
+        })
+    }
 }
 
-/// What is asked of BTF: structure, its member (or the older name of it), where the offset goes.
-type Wanted = (&'static str, &'static [&'static str], fn(&mut Offsets) -> &mut u32);
+/// What a field is needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Everything: without it nothing starts.
+    All,
+    /// Reading a send in the transports or the LSM hook.
+    Transports,
+    /// Following requests of io_uring to their socket.
+    Rings,
+    /// Following MPTCP sockets to their subflow.
+    Mptcp,
+}
+
+/// What is asked of BTF: for what, structure, its member (or other names of it, newest first), where
+/// the offset goes.
+type Wanted = (Need, &'static str, &'static [&'static str], fn(&mut Offsets) -> &mut u32);
+
+use Need::{All, Mptcp, Rings, Transports};
 
 const WANTED: &[Wanted] = &[
-    ("task_struct", &["files"], |o| &mut o.task_files),
-    ("task_struct", &["group_leader"], |o| &mut o.task_group_leader),
+    (All, "task_struct", &["files"], |o| &mut o.task_files),
+    (All, "task_struct", &["group_leader"], |o| &mut o.task_group_leader),
     // real_start_time until 5.4, commit cf25e24db61c.
-    ("task_struct", &["start_boottime", "real_start_time"], |o| &mut o.task_start_boottime),
-    ("task_struct", &["tgid"], |o| &mut o.task_tgid),
-    ("task_struct", &["pid"], |o| &mut o.task_pid),
-    ("task_struct", &["real_parent"], |o| &mut o.task_real_parent),
-    ("task_struct", &["mm"], |o| &mut o.task_mm),
-    ("mm_struct", &["arg_start"], |o| &mut o.mm_arg_start),
-    ("mm_struct", &["arg_end"], |o| &mut o.mm_arg_end),
-    ("linux_binprm", &["interp"], |o| &mut o.binprm_interp),
-    ("files_struct", &["fdt"], |o| &mut o.files_fdt),
-    ("fdtable", &["max_fds"], |o| &mut o.fdtable_max_fds),
-    ("fdtable", &["fd"], |o| &mut o.fdtable_fd),
-    ("file", &["f_inode"], |o| &mut o.file_inode),
-    ("file", &["private_data"], |o| &mut o.file_private_data),
-    ("inode", &["i_mode"], |o| &mut o.inode_mode),
-    ("socket", &["sk"], |o| &mut o.socket_sk),
+    (All, "task_struct", &["start_boottime", "real_start_time"], |o| &mut o.task_start_boottime),
+    (All, "task_struct", &["tgid"], |o| &mut o.task_tgid),
+    (All, "task_struct", &["pid"], |o| &mut o.task_pid),
+    (All, "task_struct", &["real_parent"], |o| &mut o.task_real_parent),
+    (All, "task_struct", &["mm"], |o| &mut o.task_mm),
+    (All, "mm_struct", &["arg_start"], |o| &mut o.mm_arg_start),
+    (All, "mm_struct", &["arg_end"], |o| &mut o.mm_arg_end),
+    (All, "linux_binprm", &["interp"], |o| &mut o.binprm_interp),
+    (All, "files_struct", &["fdt"], |o| &mut o.files_fdt),
+    (All, "fdtable", &["max_fds"], |o| &mut o.fdtable_max_fds),
+    (All, "fdtable", &["fd"], |o| &mut o.fdtable_fd),
+    (All, "file", &["f_inode"], |o| &mut o.file_inode),
+    (All, "file", &["private_data"], |o| &mut o.file_private_data),
+    (All, "inode", &["i_mode"], |o| &mut o.inode_mode),
+    (All, "socket", &["sk"], |o| &mut o.socket_sk),
     // `struct sock` begins with its `sock_common` (include/net/sock.h), so these hold for both.
-    ("sock_common", &["skc_family"], |o| &mut o.sock_family),
-    ("sock_common", &["skc_daddr"], |o| &mut o.sock_daddr),
-    ("sock_common", &["skc_rcv_saddr"], |o| &mut o.sock_saddr),
-    ("sock_common", &["skc_dport"], |o| &mut o.sock_dport),
-    ("sock_common", &["skc_num"], |o| &mut o.sock_num),
-    ("sock_common", &["skc_v6_daddr"], |o| &mut o.sock_v6_daddr),
-    ("sock_common", &["skc_v6_rcv_saddr"], |o| &mut o.sock_v6_saddr),
-    ("sock_common", &["skc_cookie"], |o| &mut o.sock_cookie),
-    ("sock", &["sk_protocol"], |o| &mut o.sock_protocol),
-    ("tcp_sock", &["write_seq"], |o| &mut o.tcp_write_seq),
+    (All, "sock_common", &["skc_family"], |o| &mut o.sock_family),
+    (All, "sock_common", &["skc_daddr"], |o| &mut o.sock_daddr),
+    (All, "sock_common", &["skc_rcv_saddr"], |o| &mut o.sock_saddr),
+    (All, "sock_common", &["skc_dport"], |o| &mut o.sock_dport),
+    (All, "sock_common", &["skc_num"], |o| &mut o.sock_num),
+    (All, "sock_common", &["skc_v6_daddr"], |o| &mut o.sock_v6_daddr),
+    (All, "sock_common", &["skc_v6_rcv_saddr"], |o| &mut o.sock_v6_saddr),
+    (All, "sock_common", &["skc_cookie"], |o| &mut o.sock_cookie),
+    (All, "sock", &["sk_protocol"], |o| &mut o.sock_protocol),
+    (All, "tcp_sock", &["write_seq"], |o| &mut o.tcp_write_seq),
+    (Mptcp, "mptcp_sock", &["first"], |o| &mut o.mptcp_first),
+    (Rings, "io_kiocb", &["opcode"], |o| &mut o.io_kiocb_opcode),
+    (Rings, "io_kiocb", &["flags"], |o| &mut o.io_kiocb_flags),
+    (Rings, "io_kiocb", &["cqe"], |o| &mut o.io_kiocb_cqe),
+    (Rings, "io_cqe", &["fd"], |o| &mut o.io_cqe_fd),
+    (Transports, "msghdr", &["msg_iter"], |o| &mut o.msghdr_iter),
+    (Transports, "msghdr", &["msg_name"], |o| &mut o.msghdr_name),
+    (Transports, "msghdr", &["msg_namelen"], |o| &mut o.msghdr_namelen),
+    (Transports, "iov_iter", &["iter_type"], |o| &mut o.iter_type),
+    (Transports, "iov_iter", &["iov_offset"], |o| &mut o.iter_offset),
+    (Transports, "iov_iter", &["count"], |o| &mut o.iter_count),
+    // iov until 6.3, commit de4f5fed3f23.
+    (Transports, "iov_iter", &["__iov", "iov"], |o| &mut o.iter_iov),
+    (Transports, "iov_iter", &["nr_segs"], |o| &mut o.iter_segments),
+];
+
+/// Likewise, of the values of `enum iter_type`, which are numbered anew now and then.
+type WantedValue = (&'static str, fn(&mut Offsets) -> &mut u32);
+
+const WANTED_VALUES: &[WantedValue] = &[
+    ("ITER_IOVEC", |o| &mut o.iter_is_iovec),
+    ("ITER_KVEC", |o| &mut o.iter_is_kvec),
+    // Since 6.0, and `iov_iter.ubuf` with it.
+    ("ITER_UBUF", |o| &mut o.iter_is_ubuf),
+];
+
+/// Functions that programs may be attached to.
+pub const FUNCTIONS: &[&str] = &[
+    TASK_FILE_ITERATOR,
+    "tcp_sendmsg",
+    "udp_sendmsg",
+    "udpv6_sendmsg",
+    "raw_sendmsg",
+    "rawv6_sendmsg",
+    "ping_v4_sendmsg",
+    "ping_v6_sendmsg",
+    "mptcp_sendmsg",
+    "security_socket_sendmsg",
+    "bpf_lsm_socket_sendmsg",
 ];
 
 /// What is read of the kernel's BTF.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Default)]
 pub struct Kernel {
-    /// Where fields stand.
+    /// Where fields stand; [`ABSENT`] where that can be done without.
     pub offsets: Offsets,
-    /// Type id of the iterator over all open files, `bpf_iter_task_file`: kernel 5.8.
-    pub task_file_iterator: Option<u32>,
+    /// Type ids of those of [`FUNCTIONS`] that the kernel has.
+    pub functions: Vec<(&'static str, u32)>,
+    /// What of the fields that can be done without is not there.
+    pub missing: Vec<(Need, String)>,
 }
 
-/// Reads all offsets; what is missing is named, all of it.
+impl Kernel {
+    /// Type id of a function.
+    pub fn function(&self, name: &str) -> Option<u32> {
+        self.functions.iter().find(|(function, _)| *function == name).map(|(_, id)| *id)
+    }
+
+    /// Whether everything for a need is there; else what is not.
+    pub fn has(&self, need: Need) -> Result<(), String> {
+        let missing: Vec<&str> = self
+            .missing
+            .iter()
+            .filter(|(of, _)| *of == need)
+            .map(|(_, name)| name.as_str())
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(format!("this kernel's BTF lacks {}", missing.join(", ")))
+    }
+}
+
+/// Reads all offsets; what is missing and needed is named, all of it.
 pub fn read(path: &Path) -> Result<Kernel, BtfError> {
     let shown = || path.display().to_string();
     let data = std::fs::read(path).map_err(|source| BtfError::Read { path: shown(), source })?;
     let btf = Btf::parse(&data).ok_or_else(|| BtfError::Malformed(shown()))?;
-    let mut offsets = Offsets::default();
-    let mut found = vec![false; WANTED.len()];
-    let mut task_file_iterator = None;
+    let mut kernel = Kernel::default();
+    let mut found = [false; WANTED.len()];
+    let mut values = [false; WANTED_VALUES.len()];
+    let mut ubuf = None;
     for (index, &start) in btf.starts.iter().enumerate() {
         let start = start as usize;
         // Only whole structures count: a forward declaration is of another kind.
         let Some(info) = word(btf.types, start + 4) else { break };
         let kind = info >> 24 & 0x1f;
-        if kind != KIND_STRUCT && kind != KIND_FUNC {
+        if !matches!(kind, KIND_STRUCT | KIND_FUNC | KIND_ENUM) {
             continue;
         }
         let Some(name) = word(btf.types, start).and_then(|at| btf.name(at)) else { continue };
         if kind == KIND_FUNC {
-            if name == TASK_FILE_ITERATOR.as_bytes() {
-                task_file_iterator = Some(index as u32 + 1);
+            if let Some(function) = FUNCTIONS.iter().find(|wanted| name == wanted.as_bytes()) {
+                kernel.functions.push((function, index as u32 + 1));
             }
             continue;
         }
-        for (index, (owner, members, field)) in WANTED.iter().enumerate() {
-            if !found[index] && name == owner.as_bytes() {
+        if kind == KIND_ENUM {
+            if name == b"iter_type" {
+                for ((value, field), found) in WANTED_VALUES.iter().zip(&mut values) {
+                    if let Some(number) = btf.value(start, value) {
+                        *field(&mut kernel.offsets) = number;
+                        *found = true;
+                    }
+                }
+            }
+            continue;
+        }
+        if name == b"iov_iter" {
+            ubuf = btf.member(start, "ubuf", 0);
+        }
+        for ((_, owner, members, field), found) in WANTED.iter().zip(&mut found) {
+            if !*found && name == owner.as_bytes() {
                 let offset = members.iter().find_map(|member| btf.member(start, member, 0));
                 if let Some(offset) = offset {
-                    *field(&mut offsets) = offset;
-                    found[index] = true;
+                    *field(&mut kernel.offsets) = offset;
+                    *found = true;
                 }
             }
         }
     }
-    let missing: Vec<String> = WANTED
-        .iter()
-        .zip(&found)
-        .filter(|(_, found)| !**found)
-        .map(|((owner, members, _), _)| format!("{owner}.{}", members[0]))
-        .collect();
+    let mut missing = Vec::new();
+    for ((need, owner, members, field), found) in WANTED.iter().zip(found) {
+        let Some(member) = members.first().filter(|_| !found) else { continue };
+        let name = format!("{owner}.{member}");
+        if *need == All {
+            missing.push(name);
+        } else {
+            *field(&mut kernel.offsets) = ABSENT;
+            kernel.missing.push((*need, name));
+        }
+    }
+    for ((value, field), found) in WANTED_VALUES.iter().zip(values) {
+        if !found {
+            *field(&mut kernel.offsets) = ABSENT;
+            if *value != "ITER_UBUF" {
+                kernel.missing.push((Transports, (*value).into()));
+            }
+        }
+    }
+    match ubuf {
+        Some(at) => kernel.offsets.iter_ubuf = at,
+        None => kernel.offsets.iter_is_ubuf = ABSENT,
+    }
     // The longest of them is an IPv6 address.
-    if offsets.sock_common().iter().any(|&at| at as usize + 16 > SOCK_COMMON_BYTES) {
+    if kernel.offsets.sock_common().iter().any(|&at| at as usize + 16 > SOCK_COMMON_BYTES) {
         return Err(BtfError::SockCommon);
     }
     if !missing.is_empty() {
         return Err(BtfError::Missing(missing));
     }
-    Ok(Kernel { offsets, task_file_iterator })
+    Ok(kernel)
 }
 
-/// The offsets alone.
-pub fn offsets(path: &Path) -> Result<Offsets, BtfError> {
-    read(path).map(|kernel| kernel.offsets)
-}
-
-/// BTF in which the iterator over all open files has the id that it has in the kernel's, and
-/// nothing else has a name. aya looks that id up by name in BTF that it has parsed, and to parse all
-/// of the kernel's takes it 20 ms and 100,000 allocations.
-pub fn iterator_alone(id: u32) -> Vec<u8> {
-    let strings = format!("\0{TASK_FILE_ITERATOR}\0");
-    let types_bytes = id * 12;
-    let mut file = Vec::with_capacity(HEADER_BYTES + types_bytes as usize + strings.len());
-    file.extend(MAGIC.to_ne_bytes());
+/// BTF in which functions have the ids that they have in the kernel's, and nothing else has a name.
+/// aya looks an id up by name in BTF that it has parsed, and to parse all of the kernel's takes it
+/// 20 ms and 100,000 allocations.
+pub fn functions_alone(functions: &[(&str, u32)]) -> Vec<u8> {
+    let mut functions = functions.to_vec();
+    functions.sort_unstable_by_key(|(_, id)| *id);
+    let mut strings = vec![0];
+    let mut types = Vec::new();
+    let mut next = 1;
+    let unnamed = [0, KIND_FWD << 24, 0];
+    for (name, id) in functions {
+        types.extend(std::iter::repeat_n(unnamed, id.saturating_sub(next) as usize).flatten());
+        types.extend([strings.len() as u32, KIND_FUNC << 24, 0]);
+        next = id + 1;
+        strings.extend(name.as_bytes());
+        strings.push(0);
+    }
+    let types_bytes = types.len() as u32 * 4;
+    let mut file = MAGIC.to_ne_bytes().to_vec();
     file.extend([1, 0]);
-    let header = HEADER_BYTES as u32;
-    for part in [header, 0, types_bytes, types_bytes, strings.len() as u32] {
-        file.extend(part.to_ne_bytes());
-    }
-    for (name, kind) in std::iter::repeat_n((0, KIND_FWD), id as usize - 1).chain([(1, KIND_FUNC)])
-    {
-        for part in [name, kind << 24, 0u32] {
-            file.extend(part.to_ne_bytes());
-        }
-    }
-    file.extend(strings.as_bytes());
+    let header = [HEADER_BYTES as u32, 0, types_bytes, types_bytes, strings.len() as u32];
+    file.extend(header.into_iter().chain(types).flat_map(u32::to_ne_bytes));
+    file.extend(strings);
     file
 }
 
@@ -296,17 +415,15 @@ mod tests {
     }
 
     #[test]
-    fn the_iterator_alone_keeps_its_id() {
-        for id in [1, 2, 70_000] {
-            let file = iterator_alone(id);
+    fn functions_alone_keep_their_ids() {
+        for ids in [[1, 2], [70_001, 2], [3, 70_000]] {
+            let file = functions_alone(&[("first", ids[0]), ("second", ids[1])]);
             let btf = Btf::parse(&file).unwrap();
-            assert_eq!(btf.starts.len(), id as usize);
-            let last = btf.starts[id as usize - 1] as usize;
-            assert_eq!(word(btf.types, last + 4), Some(KIND_FUNC << 24));
-            assert_eq!(
-                btf.name(word(btf.types, last).unwrap()),
-                Some(TASK_FILE_ITERATOR.as_bytes())
-            );
+            for (name, id) in [("first", ids[0]), ("second", ids[1])] {
+                let at = btf.starts[id as usize - 1] as usize;
+                assert_eq!(word(btf.types, at + 4), Some(KIND_FUNC << 24));
+                assert_eq!(btf.name(word(btf.types, at).unwrap()), Some(name.as_bytes()));
+            }
             assert!(aya::Btf::parse(&file, aya::Endianness::default()).is_ok());
         }
     }

@@ -1,9 +1,70 @@
-//! Every way to hook a send or to stop one that the design knows, best first, and what this kernel
-//! says to each. It loads probes of a few instructions and attaches none of ours.
+//! The ways to hook a send and to stop one, best first, and whether each is used and why.
 
-use aya::programs::{LsmAttachType, ProgramType};
-use aya::sys::is_program_supported;
 use serde::Serialize;
+
+/// A way to hook the socket tap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TapWay {
+    /// Trampolines on the transports: every send comes by, whatever call or ring it was made with.
+    Fentry,
+    /// The LSM hook `socket_sendmsg`: the same, but for the later messages of a `sendmmsg`.
+    Lsm,
+    /// Syscall tracepoints, which any kernel has.
+    Tracepoints,
+}
+
+impl TapWay {
+    /// All of them, best first.
+    pub const ALL: [TapWay; 3] = [TapWay::Fentry, TapWay::Lsm, TapWay::Tracepoints];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            TapWay::Fentry => "fentry",
+            TapWay::Lsm => "lsm",
+            TapWay::Tracepoints => "tracepoints",
+        }
+    }
+
+    fn way(self) -> &'static str {
+        match self {
+            TapWay::Fentry => "fentry on the transports' sendmsg",
+            TapWay::Lsm => "LSM socket_sendmsg",
+            TapWay::Tracepoints => {
+                "tracepoints on write, writev, pwritev2, sendto, sendmsg, sendmmsg"
+            }
+        }
+    }
+}
+
+/// Which ways may be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TapChoice {
+    /// The best that the kernel takes.
+    #[default]
+    Best,
+    /// This one, or none.
+    Only(TapWay),
+}
+
+impl TapChoice {
+    /// Whether a way may be taken.
+    pub fn may_be(self, way: TapWay) -> bool {
+        self == TapChoice::Best || self == TapChoice::Only(way)
+    }
+}
+
+impl std::str::FromStr for TapChoice {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<TapChoice, String> {
+        if name == "best" {
+            return Ok(TapChoice::Best);
+        }
+        let way = TapWay::ALL.into_iter().find(|way| way.name() == name);
+        way.map(TapChoice::Only).ok_or_else(|| "one of best, fentry, lsm, tracepoints".into())
+    }
+}
 
 /// What a hook is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -30,58 +91,32 @@ pub struct Hook {
     pub why: String,
 }
 
-/// This version has no programs for it.
-const NOT_YET: &str = "the kernel can; this version of egress-monitor has no programs for it yet";
+impl Hook {
+    /// A way of the socket tap.
+    pub fn tap(way: TapWay, used: bool, why: String) -> Hook {
+        Hook { purpose: Purpose::Tap, place: "socket", way: way.way(), used, why }
+    }
 
-/// What the kernel says to a type of program, in words; `Ok` where it takes it.
-fn kernel_takes(kind: ProgramType) -> Result<(), String> {
-    match is_program_supported(kind) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err("this kernel does not know it or cannot attach it".into()),
-        Err(error) => {
-            let error = &error as &dyn std::error::Error;
-            let chain = std::iter::successors(Some(error), |e| e.source());
-            // The innermost is what the kernel said.
-            let said = chain.last().map(ToString::to_string).unwrap_or_default();
-            Err(format!("this kernel refuses it: {said}"))
-        }
+    /// The send gate.
+    pub fn send_gate(used: bool, why: String) -> Hook {
+        let way = "LSM socket_sendmsg, -EPERM";
+        Hook { purpose: Purpose::Gate, place: "send", way, used, why }
+    }
+
+    /// The packet gate, without which nothing starts. It reads too: what no tap has seen.
+    pub fn packet_gate() -> Hook {
+        let why = "the kernel takes it; it reads what no tap has seen".into();
+        let way = "cgroup_skb egress";
+        Hook { purpose: Purpose::Gate, place: "packet", way, used: true, why }
+    }
+
+    /// In one line, with why where that is asked for.
+    pub fn line(&self) -> String {
+        format!("{} ({})", self.place, self.way)
     }
 }
 
-fn unused(place: &'static str, purpose: Purpose, way: &'static str, kind: ProgramType) -> Hook {
-    let why = kernel_takes(kind).map_or_else(|refusal| refusal, |()| NOT_YET.into());
-    Hook { purpose, place, way, used: false, why }
-}
-
-fn used(place: &'static str, purpose: Purpose, way: &'static str, kind: ProgramType) -> Hook {
-    match kernel_takes(kind) {
-        Ok(()) => Hook { purpose, place, way, used: true, why: "the kernel takes it".into() },
-        Err(refusal) => Hook { purpose, place, way, used: false, why: refusal },
-    }
-}
-
-/// All of them, best first within a purpose. Needs the rights of the daemon.
-pub fn all() -> Vec<Hook> {
-    use Purpose::{Gate, Tap};
-    let lsm = ProgramType::Lsm(LsmAttachType::Mac);
-    vec![
-        unused("socket", Tap, "LSM socket_sendmsg", lsm),
-        unused("socket", Tap, "fentry on the transports' sendmsg", ProgramType::Tracing),
-        used("socket", Tap, SYSCALLS, ProgramType::TracePoint),
-        unused("send", Gate, "LSM socket_sendmsg, -EPERM", lsm),
-        used("packet", Gate, "cgroup_skb egress", ProgramType::CgroupSkb),
-    ]
-}
-
-/// The way of the socket tap that is in use.
-const SYSCALLS: &str = "tracepoints on write, writev, sendto, sendmsg, sendmmsg";
-
-/// Taps in use once armed.
-pub fn taps() -> Vec<String> {
-    vec![format!("socket ({SYSCALLS})")]
-}
-
-/// Gates in use once armed.
-pub fn gates() -> Vec<String> {
-    vec!["packet (cgroup_skb egress)".into()]
+/// Those in use of a purpose, a line each.
+pub fn in_use(hooks: &[Hook], purpose: Purpose) -> Vec<String> {
+    hooks.iter().filter(|hook| hook.used && hook.purpose == purpose).map(Hook::line).collect()
 }

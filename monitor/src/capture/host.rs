@@ -62,6 +62,8 @@ const CAPABILITIES_KEPT: &[Capability] = &[
 
 /// Where tracefs belongs, Documentation/trace/ftrace.rst.
 const TRACEFS: &str = "/sys/kernel/tracing";
+/// Where securityfs belongs.
+const SECURITYFS: &str = "/sys/kernel/security";
 /// Where cgroup v2 is mounted when nobody else did.
 const CGROUP2: &str = "/sys/fs/cgroup";
 
@@ -110,6 +112,15 @@ pub fn tracefs() -> Option<PathBuf> {
     })
 }
 
+/// Whether BPF is among the security modules that run. Programs load and attach where it is not, and
+/// are never called. The list is in securityfs (Documentation/admin-guide/LSM/index.rst), which need
+/// not be mounted.
+pub fn lsm_runs_programs() -> bool {
+    let at = mount_point("securityfs").unwrap_or_else(|| PathBuf::from(SECURITYFS));
+    std::fs::read_to_string(at.join("lsm"))
+        .is_ok_and(|modules| modules.trim_end().split(',').any(|module| module == "bpf"))
+}
+
 /// Makes sure of everything, before threads are started.
 pub fn prepare() -> Result<Host, HostError> {
     let missing = capabilities_missing();
@@ -123,6 +134,10 @@ pub fn prepare() -> Result<Host, HostError> {
     let mut mounted = Vec::new();
     if tracefs().is_none() {
         mount_privately("tracefs", TRACEFS, &mut mounted)?;
+    }
+    // Without it there is no tap and no gate by LSM, which is no reason not to start.
+    if mount_point("securityfs").is_none() {
+        let _ = mount_privately("securityfs", SECURITYFS, &mut mounted);
     }
     let cgroup_root = match mount_point("cgroup2") {
         Some(root) => root,

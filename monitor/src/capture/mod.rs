@@ -1,6 +1,7 @@
 //! capture: loads the programs into the kernel, attaches them, reads what they hand over, and says
 //! who sent it. The only stage that touches the kernel's side; it decides nothing.
 
+mod attach;
 pub mod btf;
 pub mod hooks;
 pub mod host;
@@ -14,10 +15,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
 
-use monitor_ebpf::record::{FLAG_DESTINATION, SampleHead as Record};
+use monitor_ebpf::record::{FLAG_DESTINATION, FLAG_PACKET, SampleHead as Record};
 use thiserror::Error;
 
 use crate::model::{Endpoint, FlowKey, Process, SampleHead, Tap, Transport};
+use hooks::Hook;
 use host::Host;
 use prefilter::Prefilter;
 use programs::{LoadOptions, Programs};
@@ -48,12 +50,14 @@ pub struct Armed {
     pub programs: Programs,
     /// What was found on the host.
     pub host: Host,
+    /// Ways to hook, and whether each is used and why.
+    pub hooks: Vec<Hook>,
     /// What is less than it could be, in sentences.
     pub shortfalls: Vec<String>,
 }
 
 /// Puts every hook in place: processes first, so that no send is seen of an unknown one, then the
-/// gate and its cookies, then the tap.
+/// gate and its cookies, then the tap. Between the last two, what is sent is read at the gate.
 pub fn arm(options: LoadOptions) -> Result<Armed, CaptureError> {
     let host = host::prepare()?;
     std::thread::scope(|scope| {
@@ -64,20 +68,24 @@ pub fn arm(options: LoadOptions) -> Result<Armed, CaptureError> {
         programs.attach_processes()?;
         let root = File::open(&host.cgroup_root)
             .map_err(|error| CaptureError::Cgroup(host.cgroup_root.display().to_string(), error))?;
+        programs.load_gate_and_tracepoints(options.tap)?;
+        let prefilter = prefilter.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let prefilter = prefilter?;
+        // The gate runs it too.
+        programs.put_prefilter(&prefilter)?;
         programs.attach_packet_gate(&root)?;
         let mut shortfalls = Vec::new();
-        if let Err(error) = programs.name_open_sockets(kernel.task_file_iterator) {
+        if let Err(error) = programs.name_open_sockets(&kernel) {
             shortfalls.push(format!(
                 "sockets that were open before have no cookie until their first packet: {error}"
             ));
         }
-        let prefilter = prefilter.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let prefilter = prefilter?;
         if let Some(why) = prefilter.fallback() {
             shortfalls.push(format!("every send is handed over, none is cleared: {why}"));
         }
-        programs.attach_socket_tap(&prefilter)?;
-        Ok(Armed { programs, host, shortfalls })
+        let mut hooks = programs.attach_socket_tap(&kernel, options.tap)?;
+        hooks.extend(programs.attach_send_gate(&kernel)?);
+        Ok(Armed { programs, host, hooks, shortfalls })
     })
 }
 
@@ -86,6 +94,10 @@ const TCP: u16 = 6;
 const UDP: u16 = 17;
 /// AF_INET: include/linux/socket.h.
 const AF_INET: u16 = 2;
+/// AF_UNIX.
+const AF_UNIX: u16 = 1;
+/// AF_PACKET.
+const AF_PACKET: u16 = 17;
 
 fn address(family: u16, bytes: [u8; 16]) -> IpAddr {
     if family == AF_INET {
@@ -98,15 +110,17 @@ fn address(family: u16, bytes: [u8; 16]) -> IpAddr {
 /// A record of the kernel in the model's words. `position` is that of the first byte handed on:
 /// the text of earlier sends comes first.
 pub fn sample_head(record: &Record, process: Arc<Process>) -> SampleHead {
-    let transport = match record.protocol {
-        TCP => Transport::Tcp,
-        UDP => Transport::Udp,
+    let transport = match (record.family, record.protocol) {
+        (AF_UNIX, _) => Transport::Unix,
+        (AF_PACKET, _) => Transport::Packet,
+        (_, TCP) => Transport::Tcp,
+        (_, UDP) => Transport::Udp,
         _ => Transport::Other,
     };
     SampleHead {
         at_ns: record.at_ns,
         flow: FlowKey { cookie: record.cookie, tls: false },
-        tap: Tap::Socket,
+        tap: if record.flags & FLAG_PACKET != 0 { Tap::Packet } else { Tap::Socket },
         transport,
         process,
         source: Endpoint {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use lru::LruCache;
-use monitor_ebpf::record::{ProcessId, ProcessInfo, SampleHead};
+use monitor_ebpf::record::{FLAG_PACKET, ProcessId, ProcessInfo, SampleHead};
 
 use super::host;
 use super::programs::Programs;
@@ -55,8 +55,10 @@ impl Processes {
         let key = ProcessKey { pid: head.tgid, start_ns: head.start_ns };
         let id = ProcessId { start_ns: head.start_ns, tgid: head.tgid, reserved: 0 };
         let noted = programs.process(id);
+        // Of a packet only the socket's owner is known, and not who ran when it was sent.
+        let from_packet = head.flags & FLAG_PACKET != 0;
         if let Some(known) = self.known.get(&key)
-            && known.process.uid == head.uid
+            && (from_packet || known.process.uid == head.uid)
             && same_exec(known.noted.as_ref(), noted.as_ref())
         {
             return Arc::clone(&known.process);
@@ -96,7 +98,10 @@ impl Processes {
                 Some(noted) => text(&noted.args, noted.args_bytes, " "),
                 None => image.and_then(Proc::cmdline).unwrap_or_default(),
             },
-            comm: text(&head.comm, head.comm.len() as u32, ""),
+            comm: match text(&head.comm, head.comm.len() as u32, "") {
+                comm if comm.is_empty() => alive.as_ref().and_then(Proc::comm).unwrap_or_default(),
+                comm => comm,
+            },
             uid: head.uid,
             // On hosts with both hierarchies, systemd may use the older one.
             unit: unit(&cgroup).or_else(|| unit(in_hierarchy(&cgroups, "name=systemd")?)),
@@ -180,6 +185,9 @@ impl Proc {
         let file = std::fs::File::open(format!("/proc/{}/cmdline", self.pid)).ok()?;
         file.take(CMDLINE_BYTES_MAX as u64).read_to_end(&mut bytes).ok()?;
         Some(text(&bytes, bytes.len() as u32, " "))
+    }
+    fn comm(&self) -> Option<String> {
+        read(&format!("/proc/{}/comm", self.pid)).map(|comm| comm.trim_end().to_owned())
     }
     fn cgroups(&self) -> Option<String> {
         read(&format!("/proc/{}/cgroup", self.pid))

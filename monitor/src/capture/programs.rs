@@ -1,20 +1,15 @@
-//! Loads the programs, attaches them, and reads and writes their maps. Whatever is attached is
+//! Loads the object, and reads and writes its maps. Attaching is `attach`'s; whatever is attached is
 //! detached when [`Programs`] is dropped or the daemon dies, because the kernel closes its links.
 
-use std::fs::File;
-
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
-use aya::programs::{
-    CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, Iter, ProgramError,
-    RawTracePoint, SockOps, TracePoint,
-};
+use aya::programs::ProgramError;
 use aya::{Ebpf, EbpfLoader, GlobalData, Pod, VerifierLogLevel};
 use monitor_ebpf::prefilter::{TABLE_ALL, Table};
 use monitor_ebpf::record::{Coverage, Flow, ProcessId, ProcessInfo};
-use monitor_ebpf::{Counter, Offsets, Settings, map};
+use monitor_ebpf::{AREAS_PER_CPU, Counter, Offsets, SETTING_UNIX, Settings, map};
 use thiserror::Error;
 
-use super::btf;
+use super::hooks::TapChoice;
 use super::prefilter::{Needs, OpaqueBudget, Prefilter};
 
 /// The programs as the kernel gets them, built by `cargo xtask bpf build`.
@@ -91,31 +86,13 @@ pub struct LoadOptions {
     pub needs: Needs,
     /// What may be handed over of content that is opaque.
     pub opaque: OpaqueBudget,
+    /// Which way to hook sends.
+    pub tap: TapChoice,
+    /// Whether sends on Unix sockets are looked at too.
+    pub unix_sockets: bool,
     /// Whether the programs' own debug lines are wanted.
     pub debug: bool,
 }
-
-/// Syscalls of the socket tap: program, tracepoint.
-const SEND_HOOKS: [(&str, &str); 5] = [
-    ("send_write", "sys_enter_write"),
-    ("send_writev", "sys_enter_writev"),
-    ("send_sendto", "sys_enter_sendto"),
-    ("send_sendmsg", "sys_enter_sendmsg"),
-    ("send_sendmmsg", "sys_enter_sendmmsg"),
-];
-
-/// Processes followed: program, raw tracepoint.
-const PROCESS_HOOKS: [(&str, &str); 3] = [
-    ("process_exec", "sched_process_exec"),
-    ("process_fork", "sched_process_fork"),
-    ("process_exit", "sched_process_exit"),
-];
-
-/// The packet gate, and the hooks that give sockets their cookies.
-const GATE: &str = "gate_egress";
-const COOKIE_CREATE: &str = "cookie_create";
-const COOKIE_ACCEPT: &str = "cookie_accept";
-const COOKIE_OPEN: &str = "cookie_open";
 
 impl Programs {
     /// Loads the object with this kernel's offsets. Nothing is attached yet.
@@ -126,7 +103,7 @@ impl Programs {
             self_tgid: std::process::id(),
             sample_bytes_max: options.sample_bytes_max,
             scratch_slots: slots,
-            reserved: 0,
+            flags: if options.unix_sockets { SETTING_UNIX } else { 0 },
         });
         let level = if options.debug { aya_log::Level::Trace as u8 } else { 0 };
         let mut ebpf = EbpfLoader::new()
@@ -135,7 +112,7 @@ impl Programs {
             .override_global("OFFSETS", GlobalData::from(&offsets), true)
             .override_global("SETTINGS", GlobalData::from(&settings), true)
             .override_global(aya_log::LEVEL, GlobalData::from(&level), true)
-            .map_max_entries(map::SCRATCH, slots)
+            .map_max_entries(map::SCRATCH, slots * AREAS_PER_CPU)
             .map_max_entries(map::SAMPLES, options.ring_bytes)
             .verifier_log_level(VerifierLogLevel::default())
             .load(OBJECT)?;
@@ -169,13 +146,17 @@ fn open(table: &mut [u8]) {
 }
 
 /// A refusal in the kernel's words, the verifier's last lines with it.
-fn refusal(hook: &'static str, error: ProgramError) -> LoadError {
+pub(super) fn refusal(hook: &'static str, error: ProgramError) -> LoadError {
     let reason = match error {
         ProgramError::LoadError { io_error, verifier_log } => {
             let log = verifier_log.to_string();
             let lines: Vec<&str> = log.lines().filter(|line| !line.is_empty()).collect();
             let last = &lines[lines.len().saturating_sub(VERIFIER_LINES_MAX)..];
-            format!("{io_error}\n{}", last.join("\n"))
+            let said = io_error.to_string();
+            std::iter::once(said.as_str())
+                .chain(last.iter().copied())
+                .collect::<Vec<_>>()
+                .join("\n")
         }
         other => std::iter::successors(Some(&other as &dyn std::error::Error), |e| e.source())
             .map(ToString::to_string)
@@ -185,16 +166,8 @@ fn refusal(hook: &'static str, error: ProgramError) -> LoadError {
     LoadError::Program { hook, reason }
 }
 
-/// A program that was never attached is no failure to detach it.
-fn unloaded(hook: &'static str, outcome: Result<(), ProgramError>) -> Result<(), LoadError> {
-    match outcome {
-        Err(ProgramError::NotLoaded) => Ok(()),
-        outcome => outcome.map_err(|error| refusal(hook, error)),
-    }
-}
-
 impl Programs {
-    fn program<'a, P>(&'a mut self, hook: &'static str) -> Result<&'a mut P, LoadError>
+    pub(super) fn program<'a, P>(&'a mut self, hook: &'static str) -> Result<&'a mut P, LoadError>
     where
         &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = ProgramError>,
     {
@@ -202,15 +175,9 @@ impl Programs {
         program.try_into().map_err(|error| refusal(hook, error))
     }
 
-    /// The socket tap, with the automaton that its prefilter runs. Needs tracefs mounted.
-    pub fn attach_socket_tap(&mut self, prefilter: &Prefilter) -> Result<(), LoadError> {
-        self.set_table(&prefilter.to_bytes())?;
-        self.load_socket_tap()?;
-        for (hook, tracepoint) in SEND_HOOKS {
-            let program: &mut TracePoint = self.program(hook)?;
-            program.attach("syscalls", tracepoint).map_err(|error| refusal(hook, error))?;
-        }
-        Ok(())
+    /// All programs with their names.
+    pub(super) fn all(&mut self) -> impl Iterator<Item = (&str, &mut aya::programs::Program)> {
+        self.ebpf.programs_mut()
     }
 
     /// Puts another automaton in the place of the one that runs. In between everything is let
@@ -227,101 +194,15 @@ impl Programs {
         self.set_table(&prefilter.to_bytes())
     }
 
+    /// Puts the first automaton in.
+    pub(super) fn put_prefilter(&mut self, prefilter: &Prefilter) -> Result<(), LoadError> {
+        self.set_table(&prefilter.to_bytes())
+    }
+
     fn set_table(&mut self, bytes: &[u8]) -> Result<(), LoadError> {
         let bytes = <&[u8; TABLE_BYTES]>::try_from(bytes)
             .map_err(|_| LoadError::Lacks("prefilter table of this layout"))?;
         self.prefilter.set(0, bytes, 0).map_err(|error| LoadError::Map(map::PREFILTER, error))
-    }
-
-    /// Loads them side by side: the verifier takes several milliseconds for each.
-    fn load_socket_tap(&mut self) -> Result<(), LoadError> {
-        std::thread::scope(|scope| {
-            let mut loads = Vec::new();
-            for (name, program) in self.ebpf.programs_mut() {
-                let Some((hook, _)) = SEND_HOOKS.into_iter().find(|(hook, _)| *hook == name) else {
-                    continue;
-                };
-                loads.push(scope.spawn(move || {
-                    <&mut TracePoint>::try_from(program)
-                        .and_then(TracePoint::load)
-                        .map_err(|error| refusal(hook, error))
-                }));
-            }
-            loads
-                .into_iter()
-                .map(|load| load.join())
-                .try_for_each(|load| load.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-        })
-    }
-
-    /// Exec, fork and exit.
-    pub fn attach_processes(&mut self) -> Result<(), LoadError> {
-        for (hook, tracepoint) in PROCESS_HOOKS {
-            let program: &mut RawTracePoint = self.program(hook)?;
-            program.load().map_err(|error| refusal(hook, error))?;
-            program.attach(tracepoint).map_err(|error| refusal(hook, error))?;
-        }
-        Ok(())
-    }
-
-    /// The packet gate, and the cookies that it knows sockets by.
-    pub fn attach_packet_gate(&mut self, cgroup_root: &File) -> Result<(), LoadError> {
-        let create: &mut CgroupSock = self.program(COOKIE_CREATE)?;
-        create
-            .load()
-            .and_then(|()| create.attach(cgroup_root, CgroupAttachMode::Single))
-            .map_err(|error| refusal(COOKIE_CREATE, error))?;
-        let accept: &mut SockOps = self.program(COOKIE_ACCEPT)?;
-        accept
-            .load()
-            .and_then(|()| accept.attach(cgroup_root, CgroupAttachMode::Single))
-            .map_err(|error| refusal(COOKIE_ACCEPT, error))?;
-        let gate: &mut CgroupSkb = self.program(GATE)?;
-        // `bpf_link_create` takes no flags for cgroups: its links are always multi.
-        gate.load()
-            .and_then(|()| {
-                gate.attach(cgroup_root, CgroupSkbAttachType::Egress, CgroupAttachMode::Single)
-            })
-            .map_err(|error| refusal(GATE, error))?;
-        Ok(())
-    }
-
-    /// Gives the sockets that are open already their cookies, once, by the kernel's iterator over
-    /// all open files, whose BTF type id this is.
-    pub fn name_open_sockets(&mut self, iterator: Option<u32>) -> Result<(), LoadError> {
-        let hook = COOKIE_OPEN;
-        let lost = |error: String| LoadError::Program { hook, reason: error };
-        let id = iterator.ok_or_else(|| lost("this kernel has no iterator over files".into()))?;
-        let btf = aya::Btf::parse(&btf::iterator_alone(id), aya::Endianness::default())
-            .map_err(|error| lost(error.to_string()))?;
-        let program: &mut Iter = self.program(hook)?;
-        program.load("task_file", &btf).map_err(|error| refusal(hook, error))?;
-        let link = program.attach().map_err(|error| refusal(hook, error))?;
-        let link = program.take_link(link).map_err(|error| refusal(hook, error))?;
-        let mut file = link.into_file().map_err(|error| lost(error.to_string()))?;
-        std::io::copy(&mut file, &mut std::io::sink()).map_err(|error| lost(error.to_string()))?;
-        Ok(())
-    }
-
-    /// Detaches every hook, the tap first and the processes last, so that no sample is of a process
-    /// that was not followed. Programs that run end before it returns; the maps can still be read,
-    /// and what is in the ring is the last there will be.
-    pub fn detach(&mut self) -> Result<(), LoadError> {
-        for (hook, _) in SEND_HOOKS {
-            let program: &mut TracePoint = self.program(hook)?;
-            unloaded(hook, program.unload())?;
-        }
-        let gate: &mut CgroupSkb = self.program(GATE)?;
-        unloaded(GATE, gate.unload())?;
-        let accept: &mut SockOps = self.program(COOKIE_ACCEPT)?;
-        unloaded(COOKIE_ACCEPT, accept.unload())?;
-        let create: &mut CgroupSock = self.program(COOKIE_CREATE)?;
-        unloaded(COOKIE_CREATE, create.unload())?;
-        for (hook, _) in PROCESS_HOOKS {
-            let program: &mut RawTracePoint = self.program(hook)?;
-            unloaded(hook, program.unload())?;
-        }
-        Ok(())
     }
 
     /// The ring of samples, once.

@@ -11,10 +11,10 @@ use serde::Serialize;
 
 use super::exit;
 use super::run::RUNTIME_DIR;
-use crate::capture::hooks::{self, Hook, Purpose};
+use crate::capture::hooks::{Hook, Purpose, TapChoice};
 use crate::capture::prefilter::{Needs, OpaqueBudget, Shape};
 use crate::capture::programs::LoadOptions;
-use crate::capture::{self, btf, host};
+use crate::capture::{self, Armed, btf, host};
 use crate::policy::Settings;
 use crate::report::status::{self, Status};
 
@@ -80,13 +80,14 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     };
     let checks = vec![rights(), pids(), kernel_types(), cgroup2(), tracefs()];
     let permitted = checks.first().is_some_and(|check| check.ok);
+    let (trial, hooks) = trial();
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         kernel: text(kernel.as_ref().map(|kernel| kernel.release())),
         machine: text(kernel.as_ref().map(|kernel| kernel.machine())),
         checks,
-        hooks: if permitted { hooks::all() } else { Vec::new() },
-        trial: trial(),
+        hooks,
+        trial,
         daemon: status::ask(&args.runtime_dir),
     };
     let mut out = anstream::stdout().lock();
@@ -127,7 +128,7 @@ fn pids() -> Check {
 
 fn kernel_types() -> Check {
     let path = Path::new(btf::VMLINUX);
-    let read = btf::offsets(path);
+    let read = btf::read(path);
     Check {
         name: "BTF",
         ok: read.is_ok(),
@@ -161,7 +162,8 @@ fn tracefs() -> Check {
     mounted("tracefs", host::tracefs(), "CONFIG_FTRACE_SYSCALLS")
 }
 
-fn trial() -> Trial {
+/// Arms, and disarms: the ways to hook that were taken and not are those of the trial.
+fn trial() -> (Trial, Vec<Hook>) {
     let started = Instant::now();
     let settings = Settings::default();
     let armed = capture::arm(LoadOptions {
@@ -169,14 +171,18 @@ fn trial() -> Trial {
         ring_bytes: settings.ring_bytes,
         needs: Needs::of_shapes(Shape::NARROW),
         opaque: OpaqueBudget::default(),
+        tap: TapChoice::Best,
+        unix_sockets: false,
         debug: false,
     });
     let took_ms = started.elapsed().as_millis();
     match armed {
-        Ok(armed) => Trial { armed: true, took_ms, error: None, shortfalls: armed.shortfalls },
+        Ok(Armed { hooks, shortfalls, .. }) => {
+            (Trial { armed: true, took_ms, error: None, shortfalls }, hooks)
+        }
         Err(error) => {
             let error = Some(error.to_string());
-            Trial { armed: false, took_ms, error, shortfalls: Vec::new() }
+            (Trial { armed: false, took_ms, error, shortfalls: Vec::new() }, Vec::new())
         }
     }
 }
@@ -196,7 +202,7 @@ impl Report {
         }
         let _ = writeln!(text);
         if self.hooks.is_empty() {
-            let _ = writeln!(text, "- taps and gates can only be tried with these rights");
+            let _ = writeln!(text, "- taps and gates are told where the trial arms");
         }
         for hook in &self.hooks {
             let purpose = match hook.purpose {

@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use super::answer::Answer;
 use super::control;
 use crate::act::Killer;
-use crate::capture::hooks;
+use crate::capture::hooks::{self, Hook, Purpose};
 use crate::capture::host::Host;
 use crate::capture::prefilter::{Needs, Prefilter};
 use crate::capture::processes::Processes;
@@ -66,6 +66,7 @@ pub struct Received {
 pub struct Daemon {
     pub(super) options: Options,
     pub(super) programs: Programs,
+    pub(super) hooks: Vec<Hook>,
     pub(super) armed_at: Instant,
     pub(super) pipeline: Pipeline,
     pub(super) answer: Answer,
@@ -107,7 +108,7 @@ impl Daemon {
         key: Key,
         sink: Sink,
     ) -> anyhow::Result<Daemon> {
-        let Armed { mut programs, host, .. } = armed;
+        let Armed { mut programs, host, hooks, .. } = armed;
         let signals = Signals::catch().context("cannot catch signals")?;
         let requests = control::listen(&options.runtime_dir).with_context(|| {
             format!(
@@ -125,6 +126,7 @@ impl Daemon {
             answer: Answer::new(killer, sink, &policy),
             pipeline: Pipeline::new(policy, key),
             programs,
+            hooks,
             armed_at: Instant::now(),
             received: Received::default(),
             samples: Some(samples),
@@ -145,8 +147,8 @@ impl Daemon {
         tracing::info!(
             "armed in {} ms: taps {}; gates {}; policy {}, {} rules{}{mounted}",
             self.options.started.elapsed().as_millis(),
-            hooks::taps().join(", "),
-            hooks::gates().join(", "),
+            hooks::in_use(&self.hooks, Purpose::Tap).join(", "),
+            hooks::in_use(&self.hooks, Purpose::Gate).join(", "),
             policy.as_deref().unwrap_or("built in"),
             self.pipeline.policy().rules.len(),
             if self.options.dry_run { ", dry run: nothing is killed" } else { "" },

@@ -55,6 +55,11 @@ pub struct RunArgs {
     /// Kill nothing; alerts tell what would have been killed
     #[arg(long)]
     dry_run: bool,
+    /// How to hook sends: best, fentry, lsm or tracepoints
+    ///
+    /// The best that the kernel takes, unless one is named; `egress-monitor doctor` tells which and why.
+    #[arg(long, value_name = "WAY", default_value = "best", value_parser = ["best", "fentry", "lsm", "tracepoints"])]
+    tap: String,
     /// What to log to standard error
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["error", "warn", "info", "debug"])]
     log: String,
@@ -90,11 +95,15 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let key = files::key(&args.state_dir)?;
     let (target, file) = open_alerts(&args.alerts)?;
     let settings = policy.settings;
+    // clap lets no other name through.
+    let tap = args.tap.parse().unwrap_or_default();
     let armed = capture::arm(LoadOptions {
         sample_bytes_max: settings.sample_bytes_max,
         ring_bytes: settings.ring_bytes,
         needs: Needs::of(policy.entities()),
         opaque: opaque_budget(&settings),
+        tap,
+        unix_sockets: false,
         debug: args.kernel_log,
     })
     .map_err(|error| Exit::new(code_of(&error), error.to_string()))?;

@@ -8,7 +8,7 @@ use monitor_ebpf::Counter;
 use monitor_ebpf::record::{Coverage, ProcessId};
 
 use super::daemon::Daemon;
-use crate::capture::hooks;
+use crate::capture::hooks::{self, Purpose};
 use crate::limits::STATUS_PROCESSES_MAX;
 use crate::report::status::{ProcessCoverage, Status};
 
@@ -24,8 +24,8 @@ impl Daemon {
             rules: self.pipeline.policy().rules.len(),
             dry_run: self.options.dry_run,
             kills_tripped: self.answer.kills_tripped(),
-            taps: hooks::taps(),
-            gates: hooks::gates(),
+            taps: hooks::in_use(&self.hooks, Purpose::Tap),
+            gates: hooks::in_use(&self.hooks, Purpose::Gate),
             kernel: Counter::ALL
                 .iter()
                 .map(|&counter| (counter.name().into(), self.programs.counter(counter)))
@@ -88,6 +88,10 @@ fn process(id: ProcessId, coverage: &Coverage) -> ProcessCoverage {
         ("opaque_budget", coverage.opaque_bytes),
         ("tls", coverage.tls_bytes),
         ("flows_full", coverage.flows_full_bytes),
+        ("gate_busy", coverage.gate_busy_bytes),
+        ("over_packet_max", coverage.packet_over_max_bytes),
+        ("unreadable_sends", coverage.unreadable_sends),
+        ("packet_ring_sends", coverage.packet_ring_sends),
     ];
     ProcessCoverage {
         pid: id.tgid,

@@ -47,10 +47,12 @@ const SEVERITIES: [(&str, Severity); 5] = [
     ("critical", Severity::Critical),
 ];
 const TEST_DATA: [(&str, bool); 2] = [("count", true), ("ignore", false)];
-const TRANSPORTS: [(&str, Transport); 4] = [
+const TRANSPORTS: [(&str, Transport); 6] = [
     ("tcp", Transport::Tcp),
     ("udp", Transport::Udp),
     ("tls", Transport::Tls),
+    ("unix", Transport::Unix),
+    ("packet", Transport::Packet),
     ("other", Transport::Other),
 ];
 

@@ -1,0 +1,399 @@
+//! Gathers a send: from which socket it goes where, and its bytes chunk by chunk, out of the buffers
+//! that the call names. Every hook of the socket tap ends here; what becomes of a chunk is
+//! [`crate::examine`]'s.
+
+use core::ffi::{c_long, c_void};
+
+use aya_ebpf::helpers::generated::{
+    bpf_get_current_pid_tgid, bpf_loop, bpf_probe_read_kernel, bpf_probe_read_user,
+};
+use monitor_ebpf::{
+    CHUNK_BYTES, Counter, SEGMENTS_MAX, SEND_BYTES_MAX,
+    record::{FLAG_DESTINATION, ProcessId},
+};
+
+use crate::{
+    account::{count, coverage, flow, settle},
+    examine::flush,
+    kernel::{
+        self, AF_INET, AF_INET6, AF_PACKET, AF_UNIX, Current, IPPROTO_MPTCP, IPPROTO_TCP, Iter,
+        Memory, Message, Socket,
+    },
+    say::say_unresolved,
+    scan::opaque,
+    work::{Work, work},
+};
+
+/// include/linux/socket.h
+const AF_UNSPEC: u16 = 0;
+/// Steps that gather a send: a segment takes one, one more for each chunk it fills, and one more
+/// for each page where one is not there.
+const STEPS_MAX: u32 = SEGMENTS_MAX
+    + 1
+    + 2 * (monitor_ebpf::SAMPLE_BYTES_MAX / CHUNK_BYTES) as u32
+    + 2 * (monitor_ebpf::SAMPLE_BYTES_MAX as u64 / PAGE_BYTES) as u32;
+/// The smallest page of any host: what is readable at one byte is to the end of it.
+const PAGE_BYTES: u64 = 4096;
+
+/// Who is about to send on a socket.
+#[derive(Clone, Copy)]
+struct Sender {
+    pid_tgid: u64,
+    task: Current,
+}
+
+impl Sender {
+    /// Who runs; `None` where it is the monitor.
+    #[inline(always)]
+    fn get() -> Option<Sender> {
+        // SAFETY: no arguments, always answers.
+        let pid_tgid = unsafe { bpf_get_current_pid_tgid() };
+        let own = (pid_tgid >> 32) as u32 == kernel::self_tgid();
+        (!own).then(|| Sender { pid_tgid, task: Current::get() })
+    }
+    #[inline(always)]
+    fn tgid(self) -> u32 {
+        (self.pid_tgid >> 32) as u32
+    }
+    /// The socket behind a descriptor.
+    #[inline(always)]
+    fn socket(self, fd: u32) -> Option<Socket> {
+        let socket = self.task.socket(fd);
+        if socket.is_err() {
+            count(Counter::SendsUnresolved, 1);
+            say_unresolved(self.tgid(), fd);
+        }
+        socket.ok()?
+    }
+}
+
+/// Follows a descriptor to its socket and notes in an area who sends from where to where. `None`
+/// where it is no socket that is looked at, or the sender is the monitor.
+#[inline(always)]
+pub fn begin(slot: u32, fd: u32) -> Option<u32> {
+    let sender = Sender::get()?;
+    let socket = sender.socket(fd)?;
+    note(slot, sender, socket)?;
+    Some(slot)
+}
+
+/// The same for a socket that is at hand.
+#[inline(always)]
+pub fn begin_on(slot: u32, socket: Socket) -> Option<u32> {
+    note(slot, Sender::get()?, socket)?;
+    Some(slot)
+}
+
+#[inline(always)]
+fn note(slot: u32, sender: Sender, socket: Socket) -> Option<()> {
+    let work = work(slot)?;
+    let mut socket = socket;
+    let mut protocol = socket.protocol()?;
+    // What an MPTCP socket sends leaves on its subflows: the first of them stands for it.
+    if protocol == IPPROTO_MPTCP {
+        socket = socket.mptcp_first()?;
+        protocol = IPPROTO_TCP;
+    }
+    socket.copy_common(&mut work.common)?;
+    let family = work.common.family();
+    let internet = family == AF_INET || family == AF_INET6;
+    if !internet {
+        if family != AF_PACKET && !(family == AF_UNIX && kernel::looks_at_unix()) {
+            return None;
+        }
+        protocol = 0;
+    }
+    let head = &mut work.head;
+    work.common.ends(family, head);
+    head.family = family;
+    head.protocol = protocol;
+    // The gate knows no other sockets.
+    head.cookie = if internet { work.common.cookie() } else { 0 };
+    head.position = if protocol == IPPROTO_TCP { socket.write_position()? } else { 0 };
+    head.flags = if head.destination_port != 0 { FLAG_DESTINATION } else { 0 };
+    work.numbered = (protocol == IPPROTO_TCP && head.destination_port != 0) as u32;
+    head.tgid = sender.tgid();
+    head.tid = sender.pid_tgid as u32;
+    head.start_ns = sender.task.start_ns();
+    head.at_ns = 0;
+    work.process = ProcessId { start_ns: head.start_ns, tgid: head.tgid, reserved: 0 };
+    work.kernel_text = 0;
+    work.kernel_iovec = 0;
+    work.skip = 0;
+    work.room = SEND_BYTES_MAX;
+    Some(())
+}
+
+/// A call sends bytes on this socket that no tap reads: the gate is to look at them.
+#[inline(always)]
+pub fn unclaim(fd: u32) -> Option<()> {
+    let sender = Sender::get()?;
+    unclaim_on(sender, sender.socket(fd)?)
+}
+
+#[inline(always)]
+fn unclaim_on(sender: Sender, socket: Socket) -> Option<()> {
+    let mut socket = socket;
+    let mut protocol = socket.protocol()?;
+    if protocol == IPPROTO_MPTCP {
+        socket = socket.mptcp_first()?;
+        protocol = IPPROTO_TCP;
+    }
+    let family = socket.family()?;
+    if family != AF_INET && family != AF_INET6 {
+        return None;
+    }
+    let stream = protocol == IPPROTO_TCP;
+    let position = if stream { socket.write_position()? } else { 0 };
+    let flow = flow(socket.cookie()?)?;
+    flow.unclaim(position, stream);
+    flow.owner_start_ns = sender.task.start_ns();
+    flow.owner_tgid = sender.tgid();
+    Some(())
+}
+
+/// Examines what a `struct msghdr` of the kernel sends on a socket.
+#[inline(always)]
+pub fn message(slot: u32, socket: Socket, message: Message) -> Option<()> {
+    let iter = message.iter();
+    let Some(iter) = iter else {
+        // Pages, which are read where they leave.
+        return unclaim_on(Sender::get()?, socket);
+    };
+    begin_on(slot, socket)?;
+    if let Some(name) = message.name() {
+        name_destination(slot, name, Memory::Kernel);
+    }
+    match iter {
+        Iter::Buffer { base, bytes } => buffer(slot, base, bytes),
+        Iter::Segments { iovec, count, skip, bytes, text } => {
+            let work = work(slot)?;
+            work.kernel_iovec = 1;
+            work.kernel_text = (text == Memory::Kernel) as u32;
+            work.skip = skip;
+            work.room = if bytes > SEND_BYTES_MAX { SEND_BYTES_MAX } else { bytes };
+            segments(slot, iovec, count);
+        }
+    }
+    Some(())
+}
+
+/// Takes the destination that a call names, where the socket is not connected. Once it is, TCP does
+/// not look at the name; before, it opens the connection with what is sent (RFC 7413).
+#[inline(always)]
+pub fn name_destination(slot: u32, address: u64, memory: Memory) {
+    let Some(work) = work(slot) else { return };
+    if work.head.family != AF_INET && work.head.family != AF_INET6 {
+        return;
+    }
+    let head = &mut work.head;
+    // The message before, of a `sendmmsg`, may have named another.
+    work.common.ends(head.family, head);
+    head.flags &= !FLAG_DESTINATION;
+    if head.destination_port != 0 {
+        head.flags |= FLAG_DESTINATION;
+        if head.protocol == IPPROTO_TCP {
+            return;
+        }
+    }
+    if address == 0 {
+        return;
+    }
+    let connected = head.flags;
+    head.flags &= !FLAG_DESTINATION;
+    // struct sockaddr_in and sockaddr_in6, include/uapi/linux/in.h and in6.h: family, port, then
+    // the address (after the flow label for IPv6). An IPv6 socket may be given an IPv4 name.
+    let Some(start) = kernel::read_from::<[u8; 8]>(memory, address) else { return };
+    let family = u16::from_ne_bytes([start[0], start[1]]);
+    // IPv4 takes a name without a family for its own (`udp_sendmsg`, net/ipv4/udp.c).
+    if family == AF_INET || (family == AF_UNSPEC && head.family == AF_INET) {
+        head.destination = [0; 16];
+        if head.family == AF_INET6 {
+            head.destination[10] = 0xff;
+            head.destination[11] = 0xff;
+            head.destination[12] = start[4];
+            head.destination[13] = start[5];
+            head.destination[14] = start[6];
+            head.destination[15] = start[7];
+        } else {
+            head.destination[0] = start[4];
+            head.destination[1] = start[5];
+            head.destination[2] = start[6];
+            head.destination[3] = start[7];
+        }
+    } else if family == AF_INET6 {
+        let Some(name) = kernel::read_from::<[u8; 16]>(memory, address + 8) else { return };
+        head.destination = name;
+    } else {
+        // IPv6 goes to its peer then; anything else is refused.
+        head.flags = connected;
+        return;
+    }
+    head.destination_port = u16::from_be_bytes([start[2], start[3]]);
+    head.flags |= FLAG_DESTINATION;
+}
+
+/// Examines a send of one buffer.
+#[inline(always)]
+pub fn buffer(slot: u32, base: u64, bytes: u64) {
+    let Some(work) = work(slot) else { return };
+    work.segments = 0;
+    work.base = base;
+    let bytes = if bytes > SEND_BYTES_MAX { SEND_BYTES_MAX } else { bytes };
+    work.left = bytes;
+    work.head.send_bytes = bytes;
+    if bytes == 0 && work.head.family == AF_PACKET {
+        count(Counter::SendsPacketRing, 1);
+        if let Some(coverage) = coverage(&work.process) {
+            coverage.packet_ring_sends += 1;
+        }
+    }
+    run(slot);
+}
+
+/// Examines a send of several buffers: `count` of `struct iovec` at `iovec`.
+#[inline(always)]
+pub fn segments(slot: u32, iovec: u64, segments: u64) {
+    let Some(work) = work(slot) else { return };
+    work.iovec = iovec;
+    work.segments = if segments > SEGMENTS_MAX as u64 { SEGMENTS_MAX } else { segments as u32 };
+    work.left = 0;
+    work.head.send_bytes = 0;
+    run(slot);
+}
+
+/// Feeds a send to its end and keeps account of it.
+#[inline(always)]
+fn run(slot: u32) {
+    {
+        let Some(work) = work(slot) else { return };
+        work.clear();
+    }
+    let mut index = slot;
+    // SAFETY: the callback takes what it is given here, a slot on this stack.
+    unsafe { bpf_loop(STEPS_MAX, step as *mut c_void, (&raw mut index).cast(), 0) };
+    let Some(work) = work(slot) else { return };
+    count(Counter::SendsSeen, 1);
+    count(Counter::BytesSeen, work.head.send_bytes);
+    if work.over_max != 0 {
+        count(Counter::BytesOverMax, work.over_max);
+    }
+    if work.unreadable != 0 {
+        count(Counter::BytesUnreadable, work.unreadable);
+    }
+    settle(work, 1);
+}
+
+/// Where the bytes of a send are could not be read.
+#[inline(always)]
+pub fn unreadable(slot: u32) {
+    count(Counter::SendsUnreadable, 1);
+    let Some(work) = work(slot) else { return };
+    if let Some(coverage) = coverage(&work.process) {
+        coverage.unreadable_sends += 1;
+    }
+}
+
+/// One step of gathering: takes the next buffer where the last is used up, copies what has room,
+/// and flushes a chunk that is full or the last.
+unsafe extern "C" fn step(_index: u32, context: *mut c_void) -> c_long {
+    // SAFETY: `run` hands over a u32 of its stack.
+    let slot = unsafe { *context.cast::<u32>() };
+    let Some(work) = work(slot) else { return 1 };
+    if work.left == 0 && work.segments != 0 {
+        // struct iovec, and struct kvec likewise: address, length.
+        let memory = if work.kernel_iovec != 0 { Memory::Kernel } else { Memory::User };
+        let Some([base, bytes]) = kernel::read_from::<[u64; 2]>(memory, work.iovec) else {
+            work.segments = 0;
+            unreadable(slot);
+            return 0;
+        };
+        let skip = if work.skip < bytes { work.skip } else { bytes };
+        let bytes = bytes - skip;
+        let bytes = if bytes > work.room { work.room } else { bytes };
+        work.iovec += 16;
+        work.segments -= 1;
+        work.skip -= skip;
+        work.room -= bytes;
+        work.base = base + skip;
+        work.left = bytes;
+        work.head.send_bytes += bytes;
+    }
+    if work.left != 0 && work.budget == 0 {
+        work.over_max += work.left;
+        work.left = 0;
+    }
+    if work.left != 0 {
+        copy(work);
+    }
+    let ended = work.left == 0 && work.segments == 0;
+    if ended || work.hole != 0 || (work.filled >= CHUNK_BYTES as u32 && work.budget != 0) {
+        work.done = ended as u32;
+        flush(slot);
+    }
+    ended as c_long
+}
+
+/// Copies from the current buffer into the chunk, as much as there is room for.
+#[inline(always)]
+fn copy(work: &mut Work) {
+    let filled = work.filled;
+    if filled >= CHUNK_BYTES as u32 {
+        return;
+    }
+    let mut take = CHUNK_BYTES as u32 - filled;
+    if work.left < take as u64 {
+        take = work.left as u32;
+    }
+    if work.budget < take {
+        take = work.budget;
+    }
+    if read_text(work, take) {
+        return;
+    }
+    // A page of it is not there: not mapped, or mapped and not read from disk yet. Page by page,
+    // what is there is examined; what is not is a hole, and nothing behind it joins.
+    let page = (PAGE_BYTES - (work.base & (PAGE_BYTES - 1))) as u32;
+    if take > page && read_text(work, page) {
+        return;
+    }
+    let mut hole = page;
+    if work.left < hole as u64 {
+        hole = work.left as u32;
+    }
+    work.hole += hole as u64;
+    work.unreadable += hole as u64;
+    work.base += hole as u64;
+    work.left -= hole as u64;
+    work.budget -= if work.budget < hole { work.budget } else { hole };
+}
+
+/// Reads so many bytes behind what is in `text`; `false` where they are not all readable.
+#[inline(always)]
+fn read_text(work: &mut Work, bytes: u32) -> bool {
+    let filled = opaque(work.filled);
+    let bytes = opaque(bytes);
+    // The verifier forgets these bounds once the values are spilled: say them again.
+    if filled >= CHUNK_BYTES as u32 || bytes == 0 || bytes > CHUNK_BYTES as u32 {
+        return false;
+    }
+    // SAFETY: `filled` and `bytes` are both at most a chunk and `text` is two; the helper refuses a
+    // source that is not readable.
+    let failed = unsafe {
+        let to = work.text.as_mut_ptr().add(filled as usize).cast();
+        let from = work.base as *const c_void;
+        if work.kernel_text != 0 {
+            bpf_probe_read_kernel(to, bytes, from)
+        } else {
+            bpf_probe_read_user(to, bytes, from)
+        }
+    };
+    if failed != 0 {
+        return false;
+    }
+    work.filled = filled + bytes;
+    work.base += bytes as u64;
+    work.left -= bytes as u64;
+    work.budget -= bytes;
+    true
+}

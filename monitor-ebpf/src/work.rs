@@ -1,0 +1,145 @@
+//! The work areas: what one send, or one packet, is put together and looked at in. Two for each CPU,
+//! since softirqs run the gate above a tap.
+
+use core::intrinsics::{AtomicOrdering, atomic_xchg};
+
+use monitor_ebpf::{
+    CHUNK_BYTES, TAIL_BYTES,
+    record::{ProcessId, SAMPLE_HEAD_BYTES, SampleHead},
+};
+
+use crate::{
+    account::{area, cpu},
+    kernel::{self, SockCommon},
+    scan::Scan,
+};
+
+/// One work area. `head`, `tail` and `text` lie as a record does.
+#[repr(C)]
+pub struct Work {
+    /// 1 while somebody works in it.
+    busy: u64,
+    /// Whether the buffers are in the kernel's memory and not in the process's.
+    pub kernel_text: u32,
+    /// Whether the `struct iovec` are.
+    pub kernel_iovec: u32,
+    /// Reserved.
+    pub reserved: u32,
+    /// Whether `head.position` is a number that the bytes leave with.
+    pub numbered: u32,
+    /// Address of the next `struct iovec`.
+    pub iovec: u64,
+    /// Of the current buffer, what is left to read: address.
+    pub base: u64,
+    /// Bytes.
+    pub left: u64,
+    /// Bytes of the buffers ahead that were sent already.
+    pub skip: u64,
+    /// Bytes of the send that its buffers that follow hold at most.
+    pub room: u64,
+    /// Buffers that follow.
+    pub segments: u32,
+    /// Bytes in `text`.
+    pub filled: u32,
+    /// Bytes of the send that may still be read (`sample_bytes_max`).
+    pub budget: u32,
+    /// Whether the send was fed to its end.
+    pub done: u32,
+    /// Bytes of the send that were not copied for `sample_bytes_max`.
+    pub over_max: u64,
+    /// Bytes that could not be read.
+    pub unreadable: u64,
+    /// Of those, the ones that directly follow what is in `text`.
+    pub hole: u64,
+    /// Bytes that were cleared or handed over.
+    pub examined: u64,
+    /// Bytes lost because the ring was full.
+    pub ring_full: u64,
+    /// Bytes of opaque texts beyond the budget.
+    pub over_opaque: u64,
+    /// Bytes of TLS records.
+    pub tls: u64,
+    /// Bytes of a flow for which there is no room.
+    pub flows_full: u64,
+    pub process: ProcessId,
+    /// Of the socket that the send is on.
+    pub common: SockCommon,
+    pub scan: Scan,
+    pub head: SampleHead,
+    pub tail: [u8; TAIL_BYTES],
+    // Twice a chunk: the verifier sees `filled + n` only as the sum of two bounds.
+    pub text: [u8; CHUNK_BYTES * 2],
+}
+
+/// The area of this CPU for a tap on syscall tracepoints. Those run with preemption off and do not
+/// nest (`bpf_prog_active`, kernel/trace/bpf_trace.c), so it is theirs until they end.
+#[inline(always)]
+pub fn tap() -> u32 {
+    cpu()
+}
+
+/// Takes an area where others may run in between: a trampoline's program can be preempted, and a
+/// softirq sends in the middle of a packet of the process. `None` where somebody is at work in it.
+#[inline(always)]
+fn take(slot: u32) -> Option<u32> {
+    let busy = &raw mut work(slot)?.busy;
+    // The target is said to have no compare-and-swap, so `AtomicU64` has no exchange; the kernel has
+    // one since 5.12 (BPF_XCHG).
+    // SAFETY: an aligned integer of a map's memory.
+    let before = unsafe { atomic_xchg::<u64, { AtomicOrdering::Relaxed }>(busy, 1) };
+    (before == 0).then_some(slot)
+}
+
+/// Takes this CPU's area for a tap, see [`give`].
+#[inline(always)]
+pub fn take_tap() -> Option<u32> {
+    take(cpu())
+}
+
+/// Takes this CPU's area for the gate, see [`give`].
+#[inline(always)]
+pub fn take_gate() -> Option<u32> {
+    take(kernel::scratch_slots().wrapping_add(cpu()))
+}
+
+/// Gives back what was taken.
+#[inline(always)]
+pub fn give(slot: u32) {
+    if let Some(work) = work(slot) {
+        // SAFETY: an integer of ours, volatile so that it comes after all else.
+        unsafe { (&raw mut work.busy).write_volatile(0) };
+    }
+}
+
+/// An area. It is that of whoever has its slot from above, until they give it back or end.
+#[inline(always)]
+pub fn work(slot: u32) -> Option<&'static mut Work> {
+    // SAFETY: the map's memory outlives the program, and see above for who else writes to it: nobody
+    // but to `busy`.
+    area(slot).map(|work| unsafe { &mut *work })
+}
+
+impl Work {
+    /// Makes the accounts those of a new send.
+    #[inline(always)]
+    pub fn clear(&mut self) {
+        self.filled = 0;
+        self.done = 0;
+        self.budget = kernel::sample_bytes_max();
+        self.over_max = 0;
+        self.unreadable = 0;
+        self.hole = 0;
+        self.examined = 0;
+        self.ring_full = 0;
+        self.over_opaque = 0;
+        self.tls = 0;
+        self.flows_full = 0;
+    }
+}
+
+const _: () = assert!(
+    core::mem::offset_of!(Work, tail) == core::mem::offset_of!(Work, head) + SAMPLE_HEAD_BYTES
+);
+const _: () =
+    assert!(core::mem::offset_of!(Work, text) == core::mem::offset_of!(Work, tail) + TAIL_BYTES);
+const _: () = assert!(core::mem::offset_of!(Work, tail).is_multiple_of(8));
