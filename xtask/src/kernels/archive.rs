@@ -343,9 +343,9 @@ fn output(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("{told} cannot be started"))?;
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr);
-        let errors: Vec<&str> = words.lines().filter(|line| line.starts_with("E: ")).collect();
-        let words = if errors.is_empty() { words.trim().to_owned() } else { errors.join(" ") };
-        bail!("{told} failed ({}): {words}", output.status);
+        // What follows an error of apt's is other words for it.
+        let error = words.lines().find_map(|line| line.strip_prefix("E: "));
+        bail!("{told} failed ({}): {}", output.status, error.unwrap_or(words.trim()));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -4,7 +4,6 @@
 //! It knows nothing of the monitor. It needs neither rights nor KVM: the processor is emulated, so a
 //! guest is slow, and times of it are worth nothing.
 
-use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -21,6 +20,9 @@ const GUEST_TIME_MAX: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_millis(100);
 /// Lines of the console that an error shows.
 const CONSOLE_LINES_MAX: usize = 25;
+
+/// With what the kernel begins when it cannot go on.
+const COMPLAINTS: [&str; 3] = ["Kernel panic", "BUG: ", "Oops: "];
 
 /// What the guest's kernel is told: where its console is, that the BPF LSM takes part, and that a
 /// panic ends it, since QEMU does not boot again.
@@ -50,7 +52,7 @@ pub struct Ended {
 /// What remains of a guest.
 pub struct Guest {
     steps: Vec<(String, Ended)>,
-    /// The last lines of its console.
+    /// Of its console the lines that say most.
     pub console: String,
     /// From start to power off.
     pub took: Duration,
@@ -77,16 +79,16 @@ pub fn run(folder: &Path, kernel: &Path, files: &[Given], steps: &[Step]) -> Res
     let (console, said) = (folder.join("console"), folder.join("said"));
     let begun = Instant::now();
     let ended = boot(kernel, &archive, &console, &said);
-    let console = last_lines(&read(&console));
+    let console = telling_lines(&read(&console));
     if let Err(error) = ended {
-        bail!("{error:#}; the console's last lines:\n{console}");
+        bail!("{error:#}; on the console:\n{console}");
     }
     let said = read(&said);
     let steps = parse(&said);
     if let Some(begun) = unfinished(&said) {
-        bail!("the guest ended while `{begun}` ran; the console's last lines:\n{console}");
+        bail!("the guest ended while `{begun}` ran; on the console:\n{console}");
     }
-    ensure!(!steps.is_empty(), "the guest ran nothing; the console's last lines:\n{console}");
+    ensure!(!steps.is_empty(), "the guest ran nothing; on the console:\n{console}");
     Ok(Guest { steps, console, took: begun.elapsed() })
 }
 
@@ -196,15 +198,13 @@ fn read(file: &Path) -> String {
     String::from_utf8_lossy(&fs::read(file).unwrap_or_default()).replace('\r', "")
 }
 
-fn last_lines(text: &str) -> String {
-    let mut last = VecDeque::new();
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        last.push_back(line);
-        if last.len() > CONSOLE_LINES_MAX {
-            last.pop_front();
-        }
-    }
-    Vec::from(last).join("\n")
+/// Of a console the lines that say most: those from the kernel's complaint on, or else the last.
+fn telling_lines(console: &str) -> String {
+    let lines: Vec<&str> = console.lines().filter(|line| !line.trim().is_empty()).collect();
+    let complains = |line: &&str| COMPLAINTS.iter().any(|complaint| line.contains(complaint));
+    let last = lines.len().saturating_sub(CONSOLE_LINES_MAX);
+    let first = lines.iter().position(complains).unwrap_or(last);
+    lines.iter().skip(first).take(CONSOLE_LINES_MAX).copied().collect::<Vec<_>>().join("\n")
 }
 
 /// The steps that ended, of what the guest said; see `step` in `init.sh`.
@@ -251,6 +251,14 @@ mod tests {
         assert_eq!(unfinished(said), None);
         assert_eq!(unfinished("@@ step one\nwords\n"), Some("one"));
         assert_eq!(unfinished(""), None);
+    }
+
+    #[test]
+    fn of_a_console_the_panic_is_told_or_else_the_end() {
+        let mut console = "one\n".repeat(50) + "Kernel panic - not syncing\n";
+        console += &"trace\n".repeat(50);
+        assert!(telling_lines(&console).starts_with("Kernel panic - not syncing\ntrace\n"));
+        assert_eq!(telling_lines(&("one\n".repeat(50) + "two\n\n")).lines().last(), Some("two"));
     }
 
     #[test]

@@ -198,7 +198,7 @@ fn judge(guest: &Guest) -> Result<Verdict> {
     let wanted = i32::from(missed);
     ensure!(
         paths.code == wanted,
-        "paths ended with {} after {} rows; the console's last lines:\n{}",
+        "paths ended with {} after {} rows; on the console:\n{}",
         paths.code,
         rows.len(),
         guest.console
