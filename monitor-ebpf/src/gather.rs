@@ -71,17 +71,28 @@ impl Sender {
 /// where it is no socket that is looked at, or the sender is the monitor.
 #[inline(always)]
 pub fn begin(slot: u32, fd: u32) -> Option<u32> {
-    let sender = Sender::get()?;
-    let socket = sender.socket(fd)?;
-    note(slot, sender, socket)?;
-    Some(slot)
+    // Kernels before 6.13 add the stacks of all that call each other ("combined stack size of 7
+    // calls is 528. Too large"): what this one needs is given back before the send is read. The same
+    // goes for the other global functions here.
+    (note_descriptor(slot, fd) != 0).then_some(slot)
 }
 
-/// The same for a socket that is at hand.
-#[inline(always)]
-pub fn begin_on(slot: u32, socket: Socket) -> Option<u32> {
-    note(slot, Sender::get()?, socket)?;
-    Some(slot)
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn note_descriptor(slot: u32, fd: u32) -> u32 {
+    let noted = || {
+        let sender = Sender::get()?;
+        note(slot, sender, sender.socket(fd)?)
+    };
+    noted().is_some() as u32
+}
+
+/// The same for a socket that is at hand, by the address of its `struct sock`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn note_socket(slot: u32, sock: u64) -> u32 {
+    let noted = || note(slot, Sender::get()?, Socket::at(sock));
+    noted().is_some() as u32
 }
 
 #[inline(always)]
@@ -131,6 +142,14 @@ pub fn unclaim(fd: u32) -> Option<()> {
     unclaim_on(sender, sender.socket(fd)?)
 }
 
+/// The same for a socket that is at hand, by the address of its `struct sock`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn unclaim_socket(sock: u64) -> u32 {
+    let unclaimed = || unclaim_on(Sender::get()?, Socket::at(sock));
+    unclaimed().is_some() as u32
+}
+
 #[inline(always)]
 fn unclaim_on(sender: Sender, socket: Socket) -> Option<()> {
     let mut socket = socket;
@@ -152,36 +171,76 @@ fn unclaim_on(sender: Sender, socket: Socket) -> Option<()> {
     Some(())
 }
 
-/// Examines what a `struct msghdr` of the kernel sends on a socket.
+/// Examines what a `struct msghdr` of the kernel sends on a socket, both by address.
 #[inline(always)]
-pub fn message(slot: u32, socket: Socket, message: Message) -> Option<()> {
-    let iter = message.iter();
-    let Some(iter) = iter else {
-        // Pages, which are read where they leave.
-        return unclaim_on(Sender::get()?, socket);
-    };
-    begin_on(slot, socket)?;
-    if let Some(name) = message.name() {
-        name_destination(slot, name, Memory::Kernel);
+pub fn message(slot: u32, sock: u64, message: u64) {
+    match locate(slot, sock, message) {
+        BUFFER => {
+            let Some(work) = work(slot) else { return };
+            let (base, bytes) = (work.base, work.left);
+            buffer(slot, base, bytes);
+        }
+        SEGMENTS => {
+            let Some(work) = work(slot) else { return };
+            let (iovec, count) = (work.iovec, work.left);
+            segments(slot, iovec, count);
+        }
+        _ => {}
     }
+}
+
+/// What [`locate`] has found.
+const BUFFER: u32 = 1;
+const SEGMENTS: u32 = 2;
+
+/// Notes who sends and where the bytes are: of [`BUFFER`] in `base` and `left`, of [`SEGMENTS`] in
+/// `iovec` and, how many, in `left`. 0 where there is nothing to look at.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn locate(slot: u32, sock: u64, message: u64) -> u32 {
+    let message = Message::at(message);
+    let Some(iter) = message.iter() else {
+        // Pages, which are read where they leave.
+        unclaim_socket(sock);
+        return 0;
+    };
+    if note_socket(slot, sock) == 0 {
+        return 0;
+    }
+    if let Some(name) = message.name() {
+        name_destination(slot, name, 1);
+    }
+    let Some(work) = work(slot) else { return 0 };
     match iter {
-        Iter::Buffer { base, bytes } => buffer(slot, base, bytes),
+        Iter::Buffer { base, bytes } => {
+            work.base = base;
+            work.left = bytes;
+            BUFFER
+        }
         Iter::Segments { iovec, count, skip, bytes, text } => {
-            let work = work(slot)?;
             work.kernel_iovec = 1;
             work.kernel_text = (text == Memory::Kernel) as u32;
             work.skip = skip;
             work.room = if bytes > SEND_BYTES_MAX { SEND_BYTES_MAX } else { bytes };
-            segments(slot, iovec, count);
+            work.iovec = iovec;
+            work.left = count;
+            SEGMENTS
         }
     }
-    Some(())
 }
 
 /// Takes the destination that a call names, where the socket is not connected. Once it is, TCP does
 /// not look at the name; before, it opens the connection with what is sent (RFC 7413).
+/// `kernel` says that the name is in the kernel's memory.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn name_destination(slot: u32, address: u64, kernel: u32) -> u32 {
+    try_name_destination(slot, address, if kernel != 0 { Memory::Kernel } else { Memory::User });
+    0
+}
+
 #[inline(always)]
-pub fn name_destination(slot: u32, address: u64, memory: Memory) {
+fn try_name_destination(slot: u32, address: u64, memory: Memory) {
     let Some(work) = work(slot) else { return };
     if work.head.family != AF_INET && work.head.family != AF_INET6 {
         return;
@@ -243,10 +302,7 @@ pub fn buffer(slot: u32, base: u64, bytes: u64) {
     work.left = bytes;
     work.head.send_bytes = bytes;
     if bytes == 0 && work.head.family == AF_PACKET {
-        count(Counter::SendsPacketRing, 1);
-        if let Some(coverage) = coverage(&work.process) {
-            coverage.packet_ring_sends += 1;
-        }
+        packet_ring(slot);
     }
     run(slot);
 }
@@ -272,7 +328,14 @@ fn run(slot: u32) {
     let mut index = slot;
     // SAFETY: the callback takes what it is given here, a slot on this stack.
     unsafe { bpf_loop(STEPS_MAX, step as *mut c_void, (&raw mut index).cast(), 0) };
-    let Some(work) = work(slot) else { return };
+    finish(slot);
+}
+
+/// Keeps account of a send that was fed to its end.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn finish(slot: u32) -> u32 {
+    let Some(work) = work(slot) else { return 0 };
     count(Counter::SendsSeen, 1);
     count(Counter::BytesSeen, work.head.send_bytes);
     if work.over_max != 0 {
@@ -282,16 +345,31 @@ fn run(slot: u32) {
         count(Counter::BytesUnreadable, work.unreadable);
     }
     settle(work, 1);
+    0
 }
 
 /// Where the bytes of a send are could not be read.
-#[inline(always)]
-pub fn unreadable(slot: u32) {
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn unreadable(slot: u32) -> u32 {
     count(Counter::SendsUnreadable, 1);
-    let Some(work) = work(slot) else { return };
+    let Some(work) = work(slot) else { return 0 };
     if let Some(coverage) = coverage(&work.process) {
         coverage.unreadable_sends += 1;
     }
+    0
+}
+
+/// Packets go out of memory that is shared with a packet socket.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn packet_ring(slot: u32) -> u32 {
+    count(Counter::SendsPacketRing, 1);
+    let Some(work) = work(slot) else { return 0 };
+    if let Some(coverage) = coverage(&work.process) {
+        coverage.packet_ring_sends += 1;
+    }
+    0
 }
 
 /// One step of gathering: takes the next buffer where the last is used up, copies what has room,
@@ -371,10 +449,15 @@ fn copy(work: &mut Work) {
 /// Reads so many bytes behind what is in `text`; `false` where they are not all readable.
 #[inline(always)]
 fn read_text(work: &mut Work, bytes: u32) -> bool {
+    if bytes == 0 {
+        return false;
+    }
     let filled = opaque(work.filled);
     let bytes = opaque(bytes);
-    // The verifier forgets these bounds once the values are spilled: say them again.
-    if filled >= CHUNK_BYTES as u32 || bytes == 0 || bytes > CHUNK_BYTES as u32 {
+    // The verifier forgets these bounds once the values are spilled: say them again. Zero is asked
+    // for apart and above: of both ends LLVM makes one comparison of a difference, of which kernels
+    // before 6.11 learn nothing ("R2 unbounded memory access").
+    if filled >= CHUNK_BYTES as u32 || bytes > CHUNK_BYTES as u32 {
         return false;
     }
     // SAFETY: `filled` and `bytes` are both at most a chunk and `text` is two; the helper refuses a

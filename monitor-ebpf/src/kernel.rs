@@ -243,6 +243,11 @@ impl Socket {
     pub fn at(address: u64) -> Socket {
         Socket(address)
     }
+    /// Its address.
+    #[inline(always)]
+    pub fn address(self) -> u64 {
+        self.0
+    }
     /// That of a `struct socket`.
     #[inline(always)]
     pub fn of(socket: u64) -> Option<Socket> {

@@ -5,6 +5,7 @@
 
 use aya_ebpf::{
     EbpfContext as _,
+    bindings::__sk_buff,
     helpers::generated::{
         bpf_get_socket_cookie, bpf_get_socket_uid, bpf_ktime_get_boot_ns, bpf_skb_cgroup_id,
         bpf_skb_load_bytes,
@@ -31,13 +32,30 @@ const IPPROTO_UDP: u16 = 17;
 /// IPPROTO_UDPLITE.
 const IPPROTO_UDPLITE: u16 = 136;
 
-const PASS: i32 = 1;
-const DROP: i32 = 0;
-
 /// Each packet that a process of the host sends.
 #[cgroup_skb]
 pub fn gate_egress(context: SkBuffContext) -> i32 {
-    try_egress(&context).unwrap_or(PASS)
+    let verdict = weigh(context.skb.skb);
+    if verdict >= LOOK {
+        look_at(&context, verdict - LOOK);
+        return PASS as i32;
+    }
+    // The verifier wants to see that it is one of two.
+    (opaque(verdict) & 1) as i32
+}
+
+/// What is to become of a packet: dropped, passed, or, as a number of an area that it was noted in
+/// above this, looked at and passed.
+const DROP: u32 = 0;
+const PASS: u32 = 1;
+const LOOK: u32 = 2;
+
+/// Keeps account of a packet and decides. Global: what its stack needs is given back before the
+/// bytes are looked at.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn weigh(packet: *mut __sk_buff) -> u32 {
+    try_weigh(&SkBuffContext::new(packet)).unwrap_or(PASS)
 }
 
 /// What a packet carries.
@@ -55,7 +73,7 @@ struct Payload {
 }
 
 #[inline(always)]
-fn try_egress(context: &SkBuffContext) -> Option<i32> {
+fn try_weigh(context: &SkBuffContext) -> Option<u32> {
     let payload = payload(context)?;
     // Every other packet is a bare acknowledgement.
     if payload.bytes == 0 && !any_shut() {
@@ -94,7 +112,7 @@ fn try_egress(context: &SkBuffContext) -> Option<i32> {
     if owner.tgid != kernel::self_tgid()
         && let Some(unseen) = unseen(flow, &payload, sent)
     {
-        examine(context, cookie, &owner, &payload, unseen, hole);
+        return note(context, cookie, &owner, &payload, unseen, hole);
     }
     None
 }
@@ -118,79 +136,83 @@ fn unseen(flow: &mut Flow, payload: &Payload, sent: u32) -> Option<u32> {
     unseen.then_some(payload.bytes)
 }
 
-/// Looks at the last bytes of a packet, so many.
+/// Notes in an area that the last bytes of a packet, so many, are to be looked at.
 #[inline(always)]
-fn examine(
+fn note(
     context: &SkBuffContext,
     cookie: u64,
     owner: &ProcessId,
     payload: &Payload,
     bytes: u32,
     hole: bool,
-) {
+) -> Option<u32> {
     let Some(slot) = take_gate() else {
         count(Counter::BytesGateBusy, bytes as u64);
         if let Some(coverage) = coverage(owner) {
             coverage.gate_busy_bytes += bytes as u64;
         }
-        return;
+        return None;
     };
-    let looked_at = look_at(context, slot, cookie, owner, payload, bytes);
-    if let Some(work) = work(slot) {
-        settle(work, 0);
-        work.head.send_bytes = 0;
-    }
-    give(slot);
-    count(Counter::BytesAtGate, looked_at as u64);
-    let beyond = bytes.wrapping_sub(looked_at) as u64;
-    if beyond != 0 {
-        count(Counter::BytesPacketOverMax, beyond);
-    }
-    if let Some(coverage) = coverage(owner) {
-        coverage.packet_over_max_bytes += beyond;
-        if hole {
-            coverage.unreadable_bytes = coverage.unreadable_bytes.saturating_sub(looked_at as u64);
-        }
-    }
-}
-
-/// Reads them chunk by chunk; how many there were.
-#[inline(always)]
-fn look_at(
-    context: &SkBuffContext,
-    slot: u32,
-    cookie: u64,
-    owner: &ProcessId,
-    payload: &Payload,
-    bytes: u32,
-) -> u32 {
-    let Some(work) = work(slot) else { return 0 };
+    let work = work(slot)?;
     work.clear();
     work.process = *owner;
+    work.base = (payload.offset + (payload.bytes - bytes)) as u64;
+    work.left = bytes as u64;
+    work.skip = hole as u64;
     head(context, work, cookie, owner, payload, bytes);
-    let mut at = payload.offset + (payload.bytes - bytes);
-    let mut left = bytes;
+    Some(LOOK + slot)
+}
+
+/// Looks at what is noted, chunk by chunk.
+#[inline(always)]
+fn look_at(context: &SkBuffContext, slot: u32) {
     for _ in 0..PACKET_CHUNKS_MAX {
-        let Some(work) = crate::work::work(slot) else { break };
-        let chunk = opaque(if left > CHUNK_BYTES as u32 { CHUNK_BYTES as u32 } else { left });
-        if chunk == 0 || chunk > CHUNK_BYTES as u32 {
+        let Some(work) = work(slot) else { return };
+        let left = work.left as u32;
+        if left == 0 {
             break;
         }
+        // At least one and at most a chunk, so that each verifier sees it.
+        let chunk = if left > CHUNK_BYTES as u32 { CHUNK_BYTES as u32 } else { left };
+        let chunk = (opaque(chunk - 1) & (CHUNK_BYTES as u32 - 1)) + 1;
         // SAFETY: the text is longer than a chunk; the helper refuses what is beyond the packet.
         let failed = unsafe {
             let to = work.text.as_mut_ptr().cast();
-            bpf_skb_load_bytes(context.as_ptr().cast(), at, to, chunk)
+            bpf_skb_load_bytes(context.as_ptr().cast(), work.base as u32, to, chunk)
         };
         if failed != 0 {
             break;
         }
-        at += chunk;
-        left -= chunk;
+        work.base += chunk as u64;
+        work.left -= chunk as u64;
         work.filled = chunk;
-        work.done = (left == 0) as u32;
+        work.done = (work.left == 0) as u32;
         flush_packet(slot);
     }
-    bytes - left
+    finish_packet(slot);
+}
+
+/// Keeps account of a packet that was looked at.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn finish_packet(slot: u32) -> u32 {
+    let Some(work) = work(slot) else { return 0 };
+    let beyond = work.left;
+    let looked_at = work.head.send_bytes - beyond;
+    settle(work, 0);
+    count(Counter::BytesAtGate, looked_at);
+    if beyond != 0 {
+        count(Counter::BytesPacketOverMax, beyond);
+    }
+    if let Some(coverage) = coverage(&work.process) {
+        coverage.packet_over_max_bytes += beyond;
+        // A tap could not read them: here they were.
+        if work.skip != 0 {
+            coverage.unreadable_bytes = coverage.unreadable_bytes.saturating_sub(looked_at);
+        }
+    }
+    give(slot);
+    0
 }
 
 /// Notes whose packet it is and where it goes.

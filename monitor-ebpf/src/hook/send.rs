@@ -11,7 +11,7 @@ use monitor_ebpf::MESSAGES_MAX;
 use crate::{
     gather::{begin, buffer, name_destination, segments, unreadable},
     hook::argument,
-    kernel::{Memory, read_user},
+    kernel::read_user,
     work::tap,
 };
 
@@ -29,7 +29,7 @@ pub fn send_write(context: TracePointContext) -> u32 {
 pub fn send_sendto(context: TracePointContext) -> u32 {
     if let Some(slot) = begin(tap(), argument(&context, 0) as u32) {
         let named = argument(&context, 5) as u32 != 0;
-        name_destination(slot, if named { argument(&context, 4) } else { 0 }, Memory::User);
+        name_destination(slot, if named { argument(&context, 4) } else { 0 }, 0);
         buffer(slot, argument(&context, 1), argument(&context, 2));
     }
     0
@@ -109,6 +109,6 @@ fn message(slot: u32, header: u64) {
         unreadable(slot);
         return;
     };
-    name_destination(slot, if name_bytes as u32 != 0 { name } else { 0 }, Memory::User);
+    name_destination(slot, if name_bytes as u32 != 0 { name } else { 0 }, 0);
     segments(slot, iovec, segments_count);
 }

@@ -15,7 +15,7 @@ use monitor_ebpf::Counter;
 use crate::{
     account::{any_shut, count, is_shut},
     gather::message,
-    kernel::{AF_INET, AF_INET6, Message, Socket},
+    kernel::{AF_INET, AF_INET6, Socket},
     say::say_dropped,
     work::{give, take_tap},
 };
@@ -33,7 +33,7 @@ fn argument(context: *mut core::ffi::c_void, n: usize) -> u64 {
 fn examine(socket: Socket, sent: u64) {
     // Where another send of this CPU is being looked at, the gate looks at this one.
     let Some(slot) = take_tap() else { return };
-    message(slot, socket, Message::at(sent));
+    message(slot, socket.address(), sent);
     give(slot);
 }
 
