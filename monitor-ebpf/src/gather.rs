@@ -174,7 +174,13 @@ fn unclaim_on(sender: Sender, socket: Socket) -> Option<()> {
 /// Examines what a `struct msghdr` of the kernel sends on a socket, both by address.
 #[inline(always)]
 pub fn message(slot: u32, sock: u64, message: u64) {
-    match locate(slot, sock, message) {
+    {
+        // By way of memory they become numbers: the verifier hands a function no pointer for one.
+        let Some(work) = work(slot) else { return };
+        work.base = sock;
+        work.iovec = message;
+    }
+    match locate(slot) {
         BUFFER => {
             let Some(work) = work(slot) else { return };
             let (base, bytes) = (work.base, work.left);
@@ -193,12 +199,16 @@ pub fn message(slot: u32, sock: u64, message: u64) {
 const BUFFER: u32 = 1;
 const SEGMENTS: u32 = 2;
 
-/// Notes who sends and where the bytes are: of [`BUFFER`] in `base` and `left`, of [`SEGMENTS`] in
+/// Takes the addresses of the socket in `base` and of the message in `iovec`, and notes who sends and
+/// where the bytes are: of [`BUFFER`] in `base` and `left`, of [`SEGMENTS`] in
 /// `iovec` and, how many, in `left`. 0 where there is nothing to look at.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn locate(slot: u32, sock: u64, message: u64) -> u32 {
-    let message = Message::at(message);
+extern "C" fn locate(slot: u32) -> u32 {
+    let (sock, message) = match work(slot) {
+        Some(work) => (work.base, Message::at(work.iovec)),
+        None => return 0,
+    };
     let Some(iter) = message.iter() else {
         // Pages, which are read where they leave.
         unclaim_socket(sock);
