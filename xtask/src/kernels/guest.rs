@@ -14,6 +14,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 const INIT: &str = include_str!("init.sh");
+const QEMU: &str = "qemu-system-x86_64";
+/// Debian's package of it.
+const PACKAGE: &str = "qemu-system-x86";
+/// How setpriv(1) ends where there is no such program, as env(1) does.
+const NOT_FOUND: i32 = 127;
 /// A guest that runs this long hangs.
 const GUEST_TIME_MAX: Duration = Duration::from_secs(600);
 /// Between two looks whether it has ended.
@@ -155,7 +160,9 @@ fn make_executable(file: &Path) -> Result<()> {
 /// Runs QEMU to its end.
 fn boot(kernel: &Path, archive: &Path, console: &Path, said: &Path) -> Result<()> {
     let port = |file: &Path| format!("file:{}", file.display());
-    let mut child = Command::new("qemu-system-x86_64")
+    // A guest must not outlive this, whatever ends it.
+    let mut child = Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", QEMU])
         .args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1G"])
         .args(["-nodefaults", "-display", "none", "-no-reboot"])
         .args(["-serial", &port(console), "-serial", &port(said)])
@@ -166,10 +173,7 @@ fn boot(kernel: &Path, archive: &Path, console: &Path, said: &Path) -> Result<()
         .args(["-append", KERNEL_ARGUMENTS])
         .stdin(Stdio::null())
         .spawn()
-        .context(
-            "qemu-system-x86_64 cannot be started; \
-             install it with `apt-get install --no-install-recommends qemu-system-x86`",
-        )?;
+        .context("setpriv cannot be started; install util-linux")?;
     let ended = wait(&mut child);
     if !matches!(ended, Ok(Some(_))) {
         let _ = child.kill();
@@ -177,7 +181,11 @@ fn boot(kernel: &Path, archive: &Path, console: &Path, said: &Path) -> Result<()
     }
     let hangs = || format!("the guest did not end within {} s", GUEST_TIME_MAX.as_secs());
     let status = ended?.with_context(hangs)?;
-    ensure!(status.success(), "qemu-system-x86_64 failed ({status})");
+    ensure!(
+        status.code() != Some(NOT_FOUND),
+        "{QEMU} is not there; install it with `apt-get install --no-install-recommends {PACKAGE}`"
+    );
+    ensure!(status.success(), "{QEMU} failed ({status})");
     Ok(())
 }
 
