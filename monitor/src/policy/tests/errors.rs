@@ -246,8 +246,8 @@ transport = ["TCP", "tls", "http"]"#,
             r#"6:10: unknown action "block"; actions: alert, kill"#,
             r#"7:14: unknown confidence "highest"; did you mean "high"? confidences: low, medium, high"#,
             "8:13: test_data is a boolean, not a string; words: count, ignore",
-            r#"9:14: unknown transport "TCP"; did you mean "tcp"? transports: tcp, udp, tls, other"#,
-            r#"9:28: unknown transport "http"; transports: tcp, udp, tls, other"#,
+            r#"9:14: unknown transport "TCP"; did you mean "tcp"? transports: tcp, udp, tls, unix, packet, other"#,
+            r#"9:28: unknown transport "http"; transports: tcp, udp, tls, unix, packet, other"#,
         ],
     );
     check_entities(
