@@ -289,3 +289,20 @@ pub const OPAQUE_FLOW_BYTES_PER_S: u32 = 1 << 20;
 /// And of all flows of the host: the daemon undoes and searches some tens of megabytes a second, so
 /// this is a tenth of one core.
 pub const OPAQUE_HOST_BYTES_PER_S: u32 = 8 << 20;
+
+// Coverage.
+
+/// Processes that `coverage` lists unless it is asked for all: a screen of them.
+pub const COVERAGE_LISTED_MAX: usize = 32;
+/// Processes that `coverage --all` lists; the rest is in the total.
+pub const COVERAGE_PROCESSES_MAX: usize = 1_024;
+/// Bytes of an executable that is listed, its end; PATH_MAX is 4096, and few are longer than 100.
+pub const COVERAGE_EXE_BYTES_MAX: usize = 256;
+/// Threads that look processes up for whoever asks: one does, and one more while it waits for a disk.
+pub const LOOKUP_THREADS_MAX: usize = 2;
+
+// A byte of a name takes six in JSON at most (RFC 8259 section 7), the numbers and keys of a process
+// less than a kilobyte.
+const _: () = assert!(
+    (COVERAGE_PROCESSES_MAX * (6 * COVERAGE_EXE_BYTES_MAX + 1_024)) as u64 <= STATUS_BYTES_MAX
+);

@@ -4,13 +4,16 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use egress_monitor::command::{demo, doctor, entities, exit, explain, policy, redact, run, scan};
+use egress_monitor::command::{
+    coverage, demo, doctor, entities, exit, explain, policy, redact, run, scan,
+};
 
 const EXAMPLES: &str = "Examples:
   egress-monitor demo                        see it work on this host, harmlessly
   egress-monitor doctor                      what this kernel can do
   egress-monitor policy check policy.toml    find all errors of a policy
   egress-monitor run --policy policy.toml    the daemon
+  egress-monitor coverage                    what it did not see, and why
   egress-monitor scan src                    find personal data in files
   egress-monitor redact < app.log            without the personal data in it
 
@@ -34,6 +37,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Say what this kernel can do, what is missing, and what a running daemon does
     Doctor(doctor::DoctorArgs),
+    /// Say what a running daemon did not see, per process and by reason
+    Coverage(coverage::CoverageArgs),
     /// Look for personal data in files, archives and captures before they leave
     Scan(scan::ScanArgs),
     /// List what can be found, with the standard that each goes by
@@ -59,6 +64,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Coverage(args) => coverage::run(&args),
         Command::Scan(args) => scan::run(&args).map_err(Into::into),
         Command::Entities(args) => entities::run(&args),
         Command::Redact(args) => redact::run(&args),

@@ -320,8 +320,14 @@ impl Monitor {
     /// Runs `doctor` on it.
     #[track_caller]
     pub fn doctor(&self, args: &[&str]) -> Output {
+        self.ask("doctor", args)
+    }
+
+    /// Runs a command that asks it.
+    #[track_caller]
+    pub fn ask(&self, name: &str, args: &[&str]) -> Output {
         let mut command = Command::new(binary());
-        command.arg("doctor").arg("--runtime-dir").arg(self.dir().join("run")).args(args);
+        command.arg(name).arg("--runtime-dir").arg(self.dir().join("run")).args(args);
         let output = command.output().expect("the binary runs");
         self.said.borrow_mut().push(String::from_utf8_lossy(&output.stdout).into());
         output

@@ -9,6 +9,7 @@ fn commands() -> Vec<Vec<&'static str>> {
         "run",
         "demo",
         "doctor",
+        "coverage",
         "scan",
         "entities",
         "redact",

@@ -75,14 +75,8 @@ impl Processes {
         noted: Option<&ProcessInfo>,
     ) -> Process {
         let alive = Proc::open(key, self.ticks_per_s);
-        // One that was forked by a process from before our start is its parent's image.
-        let parent = noted.filter(|noted| noted.exe_bytes == 0).and_then(|noted| {
-            let key = ProcessKey { pid: noted.parent_tgid, start_ns: noted.parent_start_ns };
-            Proc::open(key, self.ticks_per_s)
-        });
+        let parent = parent_image(noted, self.ticks_per_s);
         let image = alive.as_ref().or(parent.as_ref());
-        let noted_exe =
-            || noted.map(|noted| text(&noted.exe, noted.exe_bytes, "")).unwrap_or_default();
         let noted_args = noted.filter(|noted| noted.args_bytes != 0);
         let cgroups = alive.as_ref().and_then(Proc::cgroups).unwrap_or_default();
         let cgroup = in_hierarchy(&cgroups, "").map(str::to_owned);
@@ -93,7 +87,7 @@ impl Processes {
                 .map(|noted| noted.parent_tgid)
                 .or_else(|| alive.as_ref()?.parent())
                 .unwrap_or(0),
-            exe: image.and_then(Proc::exe).unwrap_or_else(|| resolved(noted_exe())),
+            exe: exe(image, noted),
             cmdline: match noted_args {
                 Some(noted) => text(&noted.args, noted.args_bytes, " "),
                 None => image.and_then(Proc::cmdline).unwrap_or_default(),
@@ -121,12 +115,30 @@ impl Processes {
 
 /// Whether a process still runs: one that has its pid now but began at another time does not count.
 pub fn is_alive(key: ProcessKey) -> bool {
-    let Some(proc) = Proc::open(key, ticks_per_s()) else { return false };
-    let mut fields = proc.stat.split_ascii_whitespace();
-    // Z and X: a zombie, dead (proc(5)). A main thread that ended before others is a zombie too.
-    let ended = matches!(fields.next(), None | Some("Z" | "X"));
-    let threads = fields.nth(16).and_then(|threads| threads.parse().ok()).unwrap_or(0);
-    !ended || threads > 1
+    Proc::open(key, ticks_per_s()).is_some_and(|proc| proc.runs())
+}
+
+/// What a process executes and whether it still runs, in a few small reads of `/proc`. Empty where
+/// nobody knows; it remembers nothing.
+pub fn executable(key: ProcessKey, noted: Option<&ProcessInfo>) -> (String, bool) {
+    let ticks_per_s = ticks_per_s();
+    let proc = Proc::open(key, ticks_per_s);
+    let parent = if proc.is_none() { parent_image(noted, ticks_per_s) } else { None };
+    let runs = proc.as_ref().is_some_and(Proc::runs);
+    (exe(proc.as_ref().or(parent.as_ref()), noted), runs)
+}
+
+/// One that was forked by a process from before our start is its parent's image.
+fn parent_image(noted: Option<&ProcessInfo>, ticks_per_s: u64) -> Option<Proc> {
+    let noted = noted.filter(|noted| noted.exe_bytes == 0)?;
+    let key = ProcessKey { pid: noted.parent_tgid, start_ns: noted.parent_start_ns };
+    Proc::open(key, ticks_per_s)
+}
+
+/// The executable that `/proc` names, or the one that was noted.
+fn exe(image: Option<&Proc>, noted: Option<&ProcessInfo>) -> String {
+    let noted = || noted.map(|noted| text(&noted.exe, noted.exe_bytes, "")).unwrap_or_default();
+    image.and_then(Proc::exe).unwrap_or_else(|| resolved(noted()))
 }
 
 fn ticks_per_s() -> u64 {
@@ -172,6 +184,13 @@ impl Proc {
         let started: u64 = stat.split_ascii_whitespace().nth(19)?.parse().ok()?;
         let tick_ns = 1_000_000_000 / ticks_per_s;
         (started == key.start_ns / tick_ns).then_some(Proc { pid: key.pid, stat })
+    }
+    fn runs(&self) -> bool {
+        let mut fields = self.stat.split_ascii_whitespace();
+        // Z and X: a zombie, dead (proc(5)). A main thread that ended before others is a zombie too.
+        let ended = matches!(fields.next(), None | Some("Z" | "X"));
+        let threads = fields.nth(16).and_then(|threads| threads.parse().ok()).unwrap_or(0);
+        !ended || threads > 1
     }
     fn parent(&self) -> Option<u32> {
         self.stat.split_ascii_whitespace().nth(1)?.parse().ok()

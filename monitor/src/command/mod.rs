@@ -1,6 +1,7 @@
 //! One file per subcommand, and what they share: exit codes and the log. Errors are anyhow here,
 //! and end as one sentence with what to do.
 
+pub mod coverage;
 pub mod demo;
 pub mod doctor;
 pub mod entities;

@@ -119,7 +119,8 @@ fn shown(cmdline: &str, own: Option<&Redactor>) -> String {
     text
 }
 
-fn without_values(text: &str, own: Option<&Redactor>) -> String {
+/// A text without what detectors find in it; `own` has those of the policy.
+pub fn without_values(text: &str, own: Option<&Redactor>) -> String {
     own.map_or_else(|| partly(text), |own| partly(&own.strike(text)))
 }
 

@@ -2,13 +2,14 @@
 //! and as the summary at the end.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write as _};
+use std::io::{self, Read, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::coverage::ProcessCoverage;
 use crate::limits::STATUS_BYTES_MAX;
 
 /// Name of the socket in the runtime directory.
@@ -46,32 +47,24 @@ pub struct Status {
     pub coverage: Vec<ProcessCoverage>,
 }
 
-/// Coverage of one process.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ProcessCoverage {
-    /// Process id.
-    pub pid: u32,
-    /// Its start, nanoseconds since boot.
-    pub start_ns: u64,
-    /// Sends seen at the taps.
-    pub sends: u64,
-    /// Payload bytes that left through the packet gate.
-    pub bytes_sent: u64,
-    /// Bytes that were examined.
-    pub bytes_examined: u64,
-    /// Bytes that were not, by reason.
-    pub gaps: BTreeMap<String, u64>,
-}
-
 /// Asks the daemon that runs in a runtime directory. `None` where none answers.
 pub fn ask(runtime_dir: &Path) -> Option<Status> {
-    let mut stream = UnixStream::connect(runtime_dir.join(SOCKET)).ok()?;
-    stream.set_read_timeout(Some(ANSWER_TIMEOUT)).ok()?;
-    stream.set_write_timeout(Some(ANSWER_TIMEOUT)).ok()?;
-    stream.write_all(b"status\n").ok()?;
+    serde_json::from_slice(&answer(runtime_dir, "status").ok()?).ok()
+}
+
+/// What the daemon that runs in a runtime directory answers to a command.
+///
+/// # Errors
+///
+/// No daemon listens there, it lets this user not connect, or it does not answer in time.
+pub fn answer(runtime_dir: &Path, command: &str) -> io::Result<Vec<u8>> {
+    let mut stream = UnixStream::connect(runtime_dir.join(SOCKET))?;
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
+    stream.write_all(format!("{command}\n").as_bytes())?;
     let mut answer = Vec::new();
-    stream.take(STATUS_BYTES_MAX).read_to_end(&mut answer).ok()?;
-    serde_json::from_slice(&answer).ok()
+    stream.take(STATUS_BYTES_MAX).read_to_end(&mut answer)?;
+    Ok(answer)
 }
 
 impl Status {

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::capture::wait::readable;
@@ -72,7 +73,7 @@ pub struct Answer {
     killer: Killer,
     sink: Sink,
     /// For what the detectors of the policy find in command lines.
-    own: Option<Redactor>,
+    own: Option<Arc<Redactor>>,
     counters: Counters,
 }
 
@@ -87,14 +88,19 @@ impl Answer {
             killed: LruCache::new(room),
             killer,
             sink,
-            own: policy.own_engine().map(Redactor::partly),
+            own: own(policy),
             counters: Counters::default(),
         }
     }
 
     /// Knows the detectors of another policy.
     pub fn follow(&mut self, policy: &Policy) {
-        self.own = policy.own_engine().map(Redactor::partly);
+        self.own = own(policy);
+    }
+
+    /// What strikes out what only the detectors of the policy know.
+    pub fn own(&self) -> Option<Arc<Redactor>> {
+        self.own.clone()
     }
 
     /// What was done.
@@ -209,7 +215,7 @@ impl Answer {
                 findings: findings.take(FINDINGS_PER_ALERT_MAX).cloned().collect(),
                 findings_more: decision.findings.len().saturating_sub(FINDINGS_PER_ALERT_MAX),
                 bytes: flow.map_or((0, 0), |flow| (flow.sent_bytes, flow.examined_bytes)),
-                own: self.own.as_ref(),
+                own: self.own.as_deref(),
             },
         ))
     }
@@ -253,6 +259,10 @@ impl Answer {
         }
         self.sink.close();
     }
+}
+
+fn own(policy: &Policy) -> Option<Arc<Redactor>> {
+    policy.own_engine().map(Redactor::partly).map(Arc::new)
 }
 
 /// What became of a process that a rule wants dead.

@@ -1,4 +1,4 @@
-//! The control socket: one command a connection, one answer. So far there is one: `status`.
+//! The control socket: one command a connection, one answer, as JSON.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -11,11 +11,35 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::limits::{CONTROL_CLIENTS_MAX, CONTROL_COMMAND_BYTES_MAX, CONTROL_WAIT_MS};
+use crate::limits::{
+    CONTROL_CLIENTS_MAX, CONTROL_COMMAND_BYTES_MAX, CONTROL_WAIT_MS, COVERAGE_LISTED_MAX,
+    COVERAGE_PROCESSES_MAX,
+};
 use crate::report::status::SOCKET;
 
-/// Somebody wants the status, as JSON.
-pub type Request = oneshot::Sender<Vec<u8>>;
+/// What somebody wants to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// Counters, and coverage in numbers.
+    Status,
+    /// Coverage with names, of so many processes at most.
+    Coverage(usize),
+}
+
+/// Every command.
+const COMMANDS: [(&str, Ask); 3] = [
+    ("status", Ask::Status),
+    ("coverage", Ask::Coverage(COVERAGE_LISTED_MAX)),
+    ("coverage all", Ask::Coverage(COVERAGE_PROCESSES_MAX)),
+];
+
+/// Somebody wants to know something.
+pub struct Request {
+    /// What.
+    pub ask: Ask,
+    /// Takes the answer.
+    pub answer: oneshot::Sender<Vec<u8>>,
+}
 
 const WAIT: Duration = Duration::from_millis(CONTROL_WAIT_MS);
 
@@ -56,12 +80,14 @@ async fn serve(mut stream: UnixStream, requests: mpsc::Sender<Request>) -> Optio
     let mut command = String::new();
     let mut reader = BufReader::new(reader.take(CONTROL_COMMAND_BYTES_MAX as u64));
     reader.read_line(&mut command).await.ok()?;
-    let answer = if command.trim_end() == "status" {
-        let (request, answer) = oneshot::channel();
-        requests.send(request).await.ok()?;
-        answer.await.ok()?
+    let known = COMMANDS.iter().find(|(name, _)| *name == command.trim_end());
+    let answer = if let Some(&(_, ask)) = known {
+        let (answer, answered) = oneshot::channel();
+        requests.send(Request { ask, answer }).await.ok()?;
+        answered.await.ok()?
     } else {
-        b"{\"error\":\"unknown command; known: status\"}\n".to_vec()
+        let known = COMMANDS.map(|(name, _)| name).join(", ");
+        format!("{{\"error\":\"unknown command; known: {known}\"}}\n").into_bytes()
     };
     writer.write_all(&answer).await.ok()?;
     writer.shutdown().await.ok()

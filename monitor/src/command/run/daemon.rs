@@ -14,12 +14,13 @@ use monitor_ebpf::record::Sample;
 use nix::sys::signal::SigSet;
 use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGTERM};
 use sd_notify::NotifyState;
+use serde::Serialize;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::answer::Answer;
-use super::control;
+use super::control::{self, Ask};
 use crate::act::Killer;
 use crate::capture::hooks::{self, Hook, Purpose};
 use crate::capture::host::Host;
@@ -29,7 +30,7 @@ use crate::capture::programs::Programs;
 use crate::capture::{Armed, CaptureError, sample_head};
 use crate::command::policy::today;
 use crate::detect::Key;
-use crate::limits::RECORDS_PER_TURN_MAX;
+use crate::limits::{LOOKUP_THREADS_MAX, RECORDS_PER_TURN_MAX};
 use crate::pipeline::Pipeline;
 use crate::policy::{Policy, Settings};
 use crate::report::sink::Sink;
@@ -75,6 +76,8 @@ pub struct Daemon {
     samples: Option<AsyncFd<RingBuf<MapData>>>,
     signals: Signals,
     requests: mpsc::Receiver<control::Request>,
+    /// Places for looking up who processes are, beside this thread.
+    pub(super) lookups: Arc<Semaphore>,
 }
 
 struct Signals {
@@ -132,6 +135,7 @@ impl Daemon {
             samples: Some(samples),
             signals,
             requests,
+            lookups: Arc::new(Semaphore::new(LOOKUP_THREADS_MAX)),
             options,
         };
         daemon.say_armed(&host);
@@ -171,7 +175,7 @@ impl Daemon {
                 Some(death) = self.answer.deaths.join_next() => {
                     self.answer.settle(death, &self.programs);
                 }
-                Some(request) = self.requests.recv() => self.say_status(request),
+                Some(request) = self.requests.recv() => self.say(request),
                 _ = tick.tick() => {
                     self.pipeline.set_today(today());
                     if watchdog.is_some() {
@@ -280,12 +284,19 @@ impl Daemon {
         }
     }
 
-    fn say_status(&self, request: control::Request) {
-        let mut answer = serde_json::to_vec(&self.status()).unwrap_or_default();
-        answer.push(b'\n');
-        // Whoever asked may be gone.
-        let _ = request.send(answer);
+    fn say(&self, request: control::Request) {
+        match request.ask {
+            Ask::Status => answer_with(&self.status(), request.answer),
+            Ask::Coverage(listed_max) => self.say_coverage(listed_max, request.answer),
+        }
     }
+}
+
+/// Answers in JSON. Whoever asked may be gone.
+pub(super) fn answer_with(said: &impl Serialize, to: oneshot::Sender<Vec<u8>>) {
+    let mut answer = serde_json::to_vec(said).unwrap_or_default();
+    answer.push(b'\n');
+    let _ = to.send(answer);
 }
 
 fn notify(states: &[NotifyState<'_>]) {

@@ -4,6 +4,7 @@
 
 mod answer;
 mod control;
+mod coverage;
 mod daemon;
 mod files;
 mod status;
@@ -21,7 +22,7 @@ use super::{log, policy::today};
 use crate::capture::prefilter::{Needs, OpaqueBudget};
 use crate::capture::programs::LoadOptions;
 use crate::capture::{self, CaptureError, host};
-use crate::limits::POLICY_ERRORS_MAX;
+use crate::limits::{LOOKUP_THREADS_MAX, POLICY_ERRORS_MAX};
 use crate::policy::{Policy, Settings};
 use crate::report::sink::{Sink, Target};
 use daemon::{Daemon, Options};
@@ -126,12 +127,15 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .max_blocking_threads(LOOKUP_THREADS_MAX)
         .build()
         .context("cannot start the runtime")?;
     let result = runtime.block_on(async {
         let daemon = Daemon::new(options, armed, Arc::new(policy), key, sink)?;
         daemon.run().await
     });
+    // Whatever still looks something up is not waited for.
+    runtime.shutdown_background();
     drop(lock);
     result.map(|()| ExitCode::SUCCESS)
 }

@@ -10,7 +10,8 @@ use monitor_ebpf::record::{Coverage, ProcessId};
 use super::daemon::Daemon;
 use crate::capture::hooks::{self, Purpose};
 use crate::limits::STATUS_PROCESSES_MAX;
-use crate::report::status::{ProcessCoverage, Status};
+use crate::report::coverage::{Ledger, ProcessCoverage};
+use crate::report::status::Status;
 
 impl Daemon {
     /// The status as of now.
@@ -73,32 +74,19 @@ impl Daemon {
 
 /// Of those that sent most, most first.
 fn coverage(mut processes: Vec<(ProcessId, Coverage)>) -> Vec<ProcessCoverage> {
-    processes.sort_by_key(|(_, coverage)| {
-        std::cmp::Reverse(coverage.sent_bytes.max(coverage.seen_bytes))
-    });
+    rank(&mut processes);
     processes.truncate(STATUS_PROCESSES_MAX);
-    processes.into_iter().map(|(id, coverage)| process(id, &coverage)).collect()
+    processes.iter().map(|(id, coverage)| process(*id, coverage)).collect()
 }
 
-fn process(id: ProcessId, coverage: &Coverage) -> ProcessCoverage {
-    let gaps = [
-        ("over_sample_max", coverage.over_max_bytes),
-        ("unreadable", coverage.unreadable_bytes),
-        ("ring_full", coverage.ring_full_bytes),
-        ("opaque_budget", coverage.opaque_bytes),
-        ("tls", coverage.tls_bytes),
-        ("flows_full", coverage.flows_full_bytes),
-        ("gate_busy", coverage.gate_busy_bytes),
-        ("over_packet_max", coverage.packet_over_max_bytes),
-        ("unreadable_sends", coverage.unreadable_sends),
-        ("packet_ring_sends", coverage.packet_ring_sends),
-    ];
-    ProcessCoverage {
-        pid: id.tgid,
-        start_ns: id.start_ns,
-        sends: coverage.sends,
-        bytes_sent: coverage.sent_bytes,
-        bytes_examined: coverage.examined_bytes,
-        gaps: gaps.into_iter().filter(|gap| gap.1 != 0).map(|(why, n)| (why.into(), n)).collect(),
-    }
+/// Those that sent most come first.
+pub(super) fn rank(processes: &mut [(ProcessId, Coverage)]) {
+    processes.sort_by_key(|(id, coverage)| {
+        (std::cmp::Reverse(coverage.sent_bytes.max(coverage.seen_bytes)), id.start_ns)
+    });
+}
+
+/// What the kernel counted of a process.
+pub(super) fn process(id: ProcessId, coverage: &Coverage) -> ProcessCoverage {
+    ProcessCoverage { pid: id.tgid, start_ns: id.start_ns, ledger: Ledger::of(coverage) }
 }
