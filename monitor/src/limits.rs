@@ -298,6 +298,15 @@ pub const COVERAGE_LISTED_MAX: usize = 32;
 pub const COVERAGE_PROCESSES_MAX: usize = 1_024;
 /// Bytes of an executable that is listed, its end; PATH_MAX is 4096, and few are longer than 100.
 pub const COVERAGE_EXE_BYTES_MAX: usize = 256;
+/// Bytes that `[coverage]` may ask for before a process is looked at.
+pub const COVERAGE_MIN_BYTES_MAX: u64 = 1 << 40;
+/// Longest time between two looks at coverage.
+pub const COVERAGE_EVERY_S_MAX: u64 = 3_600;
+/// Alerts about coverage of one look, the largest gaps; others follow at the next. Each looks a
+/// process up, in some fifty microseconds.
+pub const COVERAGE_ALERTS_PER_LOOK_MAX: usize = 64;
+/// Processes whose gaps were told and are remembered: as many as the kernel keeps.
+pub const COVERAGE_TOLD_MAX: usize = monitor_ebpf::PROCESSES_MAX as usize;
 /// Threads that look processes up for whoever asks: one does, and one more while it waits for a disk.
 pub const LOOKUP_THREADS_MAX: usize = 2;
 

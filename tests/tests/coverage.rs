@@ -2,11 +2,12 @@
 
 use std::process::Command;
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use support::monitor::run;
 use support::net::V4;
 use support::program::{hex, with_data};
-use support::{Monitor, Receiver, Running, needs, python, tool};
+use support::{Alert, Monitor, Receiver, Running, needs, python, tool};
 
 const SENDER: &str = env!("CARGO_BIN_EXE_sender");
 
@@ -179,4 +180,132 @@ fn without_a_daemon_it_says_where_it_asked_and_ends_with_69() {
         assert!(said.contains(&format!("no daemon answers on {path}/control.sock: ")), "{said}");
         assert!(said.contains("start one with `egress-monitor run`"), "{said}");
     }
+}
+
+/// A policy that looks at coverage every second.
+fn watching(more: &str) -> String {
+    format!("[coverage]\nalert_below = 0.99\nevery_s = 1\n{more}\n")
+}
+
+fn of_coverage(alerts: &[Alert], pid: u32) -> Vec<Alert> {
+    let of = |alert: &&Alert| alert.text("/rule") == "coverage" && alert.pid() == pid;
+    alerts.iter().filter(of).cloned().collect()
+}
+
+/// A process that sends what it is told to: so many bytes at a time, `TLS` or nothing special.
+const TOLD: &str = "
+s = tcp()
+def tls(n): return b'\\x17\\x03\\x03\\x3f\\xfb' + os.urandom(16379)
+while True:
+    words = sys.stdin.readline().split()
+    if not words: break
+    for _ in range(int(words[1])):
+        s.sendall(tls(0) if words[0] == 'tls' else b'x' * 16384)
+    say('done')";
+
+#[test]
+fn an_alert_comes_once_and_again_when_the_gap_has_doubled_or_it_had_recovered() {
+    needs!("python3");
+    // A look between two sends raises nothing: it takes all of them.
+    let record = 16_384;
+    let policy = watching(&format!("severity = \"high\"\nmin_bytes = {}", 10 * record));
+    let (monitor, receiver) = (Monitor::under(&policy), Receiver::tcp(V4));
+    let mut sender = Running::start(&mut python(TOLD, receiver.address, &[""]));
+    let tell = |sender: &mut Running, what: &str| {
+        sender.say(what);
+        assert_eq!(sender.line(), "done");
+    };
+    let pid = sender.pid();
+    let wait = |count: usize| {
+        monitor.wait_for("alert about coverage", |alerts| {
+            let all = of_coverage(alerts, pid);
+            (all.len() >= count).then_some(all)
+        })
+    };
+    // A second process is told of a look later: the looks between them told nothing of the first.
+    let look_again = || {
+        let mut other = Running::start(&mut python(TOLD, receiver.address, &[""]));
+        tell(&mut other, "tls 10");
+        let other_pid = other.pid();
+        monitor.wait_for("alert of another look", |alerts| {
+            (!of_coverage(alerts, other_pid).is_empty()).then_some(())
+        });
+    };
+    tell(&mut sender, "tls 10");
+    let [alert] = &wait(1)[..] else { panic!("one alert") };
+    assert_eq!(alert.0["gaps"], json!({"tls": 10 * record}), "{alert:?}");
+    assert_eq!((alert.number("/bytes_sent"), alert.number("/bytes_examined")), (10 * record, 0));
+    assert_eq!((alert.text("/severity"), alert.text("/outcome")), ("high", "alerted"));
+    assert!(alert.text("/process/exe").contains("python"), "{alert:?}");
+    assert!(alert.text("/process/cmdline").contains("-I -c"), "{alert:?}");
+    assert_eq!(alert.0["alert_below"], json!(0.99));
+    // More, and not twice as much.
+    tell(&mut sender, "tls 9");
+    look_again();
+    assert_eq!(wait(1).len(), 1);
+    tell(&mut sender, "tls 1");
+    let alerts = wait(2);
+    assert_eq!(alerts[1].0["gaps"], json!({"tls": 20 * record}), "{alerts:?}");
+    // It recovers, which one look sees, and falls again by less than it did before.
+    tell(&mut sender, "plain 2100");
+    look_again();
+    tell(&mut sender, "tls 2");
+    let alerts = wait(3);
+    assert_eq!(alerts[2].0["gaps"], json!({"tls": 22 * record}), "{alerts:?}");
+    assert!(alerts[2].0["share_examined"].as_f64() < Some(0.99), "{alerts:?}");
+    let ids: std::collections::HashSet<&str> =
+        alerts.iter().map(|alert| alert.text("/id")).collect();
+    assert_eq!(ids.len(), 3);
+}
+
+/// Of one that has ended, right before the end of the daemon; of one that sent little, nothing.
+#[test]
+fn the_last_look_is_right_before_the_end() {
+    needs!("python3");
+    let policy = "[coverage]\nalert_below = 0.99\nevery_s = 3600\n";
+    let (mut monitor, receiver) = (Monitor::under(policy), Receiver::tcp(V4));
+    let mut pids = Vec::new();
+    for records in ["tls 4", "tls 3", "plain 40"] {
+        let mut sender = Running::start(&mut python(TOLD, receiver.address, &[""]));
+        sender.say(records);
+        assert_eq!(sender.line(), "done");
+        sender.close_input();
+        sender.finish();
+        pids.push(sender.pid());
+    }
+    monitor.settle();
+    assert!(pids.iter().all(|&pid| of_coverage(&monitor.alerts(), pid).is_empty()));
+    let status = monitor.end(Signal::SIGTERM);
+    assert!(status.contains("in TLS records"), "{status}");
+    let told: Vec<usize> =
+        pids.iter().map(|&pid| of_coverage(&monitor.alerts(), pid).len()).collect();
+    assert_eq!(told, [1, 0, 0]);
+    let alert = &of_coverage(&monitor.alerts(), pids[0])[0];
+    assert!(alert.text("/process/exe").contains("python"), "{alert:?}");
+}
+
+/// What is looked at, and how often, follows the policy that is in force.
+#[test]
+fn a_policy_that_is_read_again_begins_and_ends_the_watch() {
+    needs!("python3");
+    let (mut monitor, receiver) = (Monitor::under(""), Receiver::tcp(V4));
+    let mut sender = Running::start(&mut python(TOLD, receiver.address, &[""]));
+    sender.say("tls 10");
+    assert_eq!(sender.line(), "done");
+    monitor.put_policy(&watching(""));
+    monitor.signal(Signal::SIGHUP);
+    let pid = sender.pid();
+    monitor.wait_for("alert about coverage", |alerts| {
+        (!of_coverage(alerts, pid).is_empty()).then_some(())
+    });
+    monitor.put_policy("");
+    let before = monitor.stderr().matches("is in force").count();
+    monitor.signal(Signal::SIGHUP);
+    support::wait::wait_for("the policy to be in force", || {
+        (monitor.stderr().matches("is in force").count() > before).then_some(())
+    });
+    sender.say("tls 50");
+    assert_eq!(sender.line(), "done");
+    monitor.end(Signal::SIGTERM);
+    assert_eq!(of_coverage(&monitor.alerts(), pid).len(), 1);
 }

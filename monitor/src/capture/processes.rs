@@ -14,6 +14,10 @@ use super::programs::Programs;
 use crate::limits::{CGROUPS_WALKED_MAX, CMDLINE_BYTES_MAX, PROCESSES_KNOWN_MAX};
 use crate::model::{Process, ProcessKey};
 
+/// Real uid of a process of which nobody knows it: the kernel's `INVALID_UID`
+/// (include/linux/uidgid.h).
+const UID_UNKNOWN: u32 = u32::MAX;
+
 /// Remembers processes, so that each is looked up once.
 pub struct Processes {
     known: LruCache<ProcessKey, Known>,
@@ -63,15 +67,28 @@ impl Processes {
         {
             return Arc::clone(&known.process);
         }
-        let process = Arc::new(self.look_up(key, head, noted.as_ref()));
+        let process = Arc::new(self.look_up(key, Some(head), noted.as_ref()));
         self.known.put(key, Known { process: Arc::clone(&process), noted });
         process
+    }
+
+    /// A process of which there is no sample at hand. Of one that has ended and is not remembered,
+    /// the cgroup stays empty: its path would have to be searched for.
+    pub fn named(&mut self, id: ProcessId, programs: &Programs) -> Arc<Process> {
+        let key = ProcessKey { pid: id.tgid, start_ns: id.start_ns };
+        let noted = programs.process(id);
+        if let Some(known) = self.known.get(&key)
+            && same_exec(known.noted.as_ref(), noted.as_ref())
+        {
+            return Arc::clone(&known.process);
+        }
+        Arc::new(self.look_up(key, None, noted.as_ref()))
     }
 
     fn look_up(
         &mut self,
         key: ProcessKey,
-        head: &SampleHead,
+        head: Option<&SampleHead>,
         noted: Option<&ProcessInfo>,
     ) -> Process {
         let alive = Proc::open(key, self.ticks_per_s);
@@ -80,7 +97,12 @@ impl Processes {
         let noted_args = noted.filter(|noted| noted.args_bytes != 0);
         let cgroups = alive.as_ref().and_then(Proc::cgroups).unwrap_or_default();
         let cgroup = in_hierarchy(&cgroups, "").map(str::to_owned);
-        let cgroup = cgroup.unwrap_or_else(|| self.cgroup(head.cgroup_id));
+        let cgroup = cgroup.unwrap_or_else(|| match head {
+            Some(head) => self.cgroup(head.cgroup_id),
+            None => noted.and_then(|n| self.cgroups.get(&n.cgroup_id).cloned()).unwrap_or_default(),
+        });
+        let comm = head.map(|head| text(&head.comm, head.comm.len() as u32, ""));
+        let uid = || alive.as_ref().and_then(Proc::uid).or(noted.map(|noted| noted.uid));
         Process {
             key,
             parent_pid: noted
@@ -92,11 +114,11 @@ impl Processes {
                 Some(noted) => text(&noted.args, noted.args_bytes, " "),
                 None => image.and_then(Proc::cmdline).unwrap_or_default(),
             },
-            comm: match text(&head.comm, head.comm.len() as u32, "") {
-                comm if comm.is_empty() => alive.as_ref().and_then(Proc::comm).unwrap_or_default(),
-                comm => comm,
-            },
-            uid: head.uid,
+            comm: comm
+                .filter(|comm| !comm.is_empty())
+                .or_else(|| alive.as_ref()?.comm())
+                .unwrap_or_default(),
+            uid: head.map(|head| head.uid).or_else(uid).unwrap_or(UID_UNKNOWN),
             // On hosts with both hierarchies, systemd may use the older one.
             unit: unit(&cgroup).or_else(|| unit(in_hierarchy(&cgroups, "name=systemd")?)),
             cgroup,
@@ -194,6 +216,11 @@ impl Proc {
     }
     fn parent(&self) -> Option<u32> {
         self.stat.split_ascii_whitespace().nth(1)?.parse().ok()
+    }
+    fn uid(&self) -> Option<u32> {
+        let status = read(&format!("/proc/{}/status", self.pid))?;
+        let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+        uids.split_ascii_whitespace().next()?.parse().ok()
     }
     fn exe(&self) -> Option<String> {
         let path = std::fs::read_link(format!("/proc/{}/exe", self.pid)).ok()?;

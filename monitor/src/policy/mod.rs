@@ -45,6 +45,8 @@ pub struct Policy {
     pub settings: Settings,
     /// What is never killed besides what is built in; ask [`Policy::protection`].
     pub protect: Protect,
+    /// How much of what a process sends must be examined; `None`: nobody is told.
+    pub coverage: Option<CoverageFloor>,
     /// The detectors that it brings along, in the order of the file.
     pub detectors: Vec<Arc<Custom>>,
     /// In the order of the file, at least one.
@@ -84,6 +86,22 @@ impl Default for Settings {
             opaque_host_bytes_per_s: OPAQUE_HOST_BYTES_PER_S,
         }
     }
+}
+
+/// What the alerts of `[coverage]` have where others have the id of a rule.
+pub const COVERAGE_RULE: &str = "coverage";
+
+/// `[coverage]`: how much of what a process sends must be examined.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CoverageFloor {
+    /// Share below which an alert is raised, above 0 and up to 1.
+    pub alert_below: f64,
+    /// Bytes that a process must have sent before it is looked at.
+    pub min_bytes: u64,
+    /// How often processes are looked at.
+    pub every: Duration,
+    /// How bad it is.
+    pub severity: Severity,
 }
 
 /// What a rule asks for.

@@ -248,6 +248,34 @@ pub(super) fn integer(
     value
 }
 
+/// A share: a number above 0 and up to 1.
+pub(super) fn share(
+    node: &Node<'_>,
+    key: &str,
+    example: &str,
+    problems: &mut Problems,
+) -> Option<f64> {
+    let (shown, value) = match node.get_ref() {
+        DeValue::Float(digits) => (digits.to_string(), digits.as_str().parse::<f64>().ok()),
+        DeValue::Integer(digits) => {
+            let value = u32::from_str_radix(digits.as_str(), digits.radix()).ok();
+            (digits.to_string(), value.map(f64::from))
+        }
+        other => {
+            let wrong = format!("{key} is {}, not a number", kind(other));
+            problems.error(node.span(), wrong, format!("write {key} = {example}"));
+            return None;
+        }
+    };
+    let value = value.filter(|share| *share > 0.0 && *share <= 1.0);
+    if value.is_none() {
+        let wrong = format!("{key} is {}", quoted_bare(&shown));
+        let instead = format!("write a share above 0 and up to 1, such as {example}");
+        problems.error(node.span(), wrong, instead);
+    }
+    value
+}
+
 /// Numbers and spans of numbers, such as `[443, "8000-8999"]`, each within `range`.
 pub(super) fn ranges(
     node: &Node<'_>,

@@ -83,7 +83,7 @@ pub struct AlertEndpoint {
 
 impl AlertProcess {
     /// A process without what detectors find in its words; `own` has those of the policy.
-    fn new(process: &Process, own: Option<&Redactor>) -> Self {
+    pub fn new(process: &Process, own: Option<&Redactor>) -> Self {
         let partly = |text: &str| without_values(text, own);
         Self {
             pid: process.key.pid,

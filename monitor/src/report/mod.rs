@@ -4,5 +4,6 @@
 
 pub mod alert;
 pub mod coverage;
+pub mod coverage_alert;
 pub mod sink;
 pub mod status;

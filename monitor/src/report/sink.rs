@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::alert::Alert;
+use super::coverage_alert::CoverageAlert;
 use crate::capture::host::boot_ns;
 
 /// Where to write.
@@ -43,9 +44,26 @@ pub struct Sink {
     reopen: Arc<AtomicBool>,
 }
 
-struct Queued {
-    alert: Box<Alert>,
-    sent_ns: u64,
+enum Queued {
+    /// About a send at this moment since boot.
+    Alert(Box<Alert>, u64),
+    Coverage(Box<CoverageAlert>),
+}
+
+impl Queued {
+    fn line(&self) -> String {
+        match self {
+            Queued::Alert(alert, _) => alert.line(),
+            Queued::Coverage(alert) => alert.line(),
+        }
+    }
+
+    fn json(&self) -> serde_json::Result<Vec<u8>> {
+        match self {
+            Queued::Alert(alert, _) => serde_json::to_vec(alert),
+            Queued::Coverage(alert) => serde_json::to_vec(alert),
+        }
+    }
 }
 
 /// How long the last alerts may take to be written: a reader that stalls does not keep the daemon.
@@ -98,7 +116,15 @@ impl Sink {
 
     /// Hands over an alert about a send at `sent_ns` since boot; never waits.
     pub fn send(&self, alert: Alert, sent_ns: u64) {
-        let queued = Queued { alert: Box::new(alert), sent_ns };
+        self.queue(Queued::Alert(Box::new(alert), sent_ns));
+    }
+
+    /// Hands over an alert about coverage; never waits.
+    pub fn send_coverage(&self, alert: CoverageAlert) {
+        self.queue(Queued::Coverage(Box::new(alert)));
+    }
+
+    fn queue(&self, queued: Queued) {
         if self.queue.as_ref().is_some_and(|queue| queue.try_send(queued).is_ok()) {
             return;
         }
@@ -143,8 +169,10 @@ struct Writer {
 
 impl Writer {
     fn run(&mut self, alerts: &Receiver<Queued>) {
-        while let Ok(Queued { mut alert, sent_ns }) = alerts.recv() {
-            alert.latency_us = boot_ns().saturating_sub(sent_ns) / 1_000;
+        while let Ok(mut alert) = alerts.recv() {
+            if let Queued::Alert(alert, sent_ns) = &mut alert {
+                alert.latency_us = boot_ns().saturating_sub(*sent_ns) / 1_000;
+            }
             let result = self.write(&alert);
             let counter = match &result {
                 Ok(()) => &self.counters.written,
@@ -178,7 +206,7 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, alert: &Alert) -> io::Result<()> {
+    fn write(&mut self, alert: &Queued) -> io::Result<()> {
         self.reopen();
         let mut stdout = io::stdout();
         if self.for_people {
@@ -187,7 +215,7 @@ impl Writer {
                 return shown;
             }
         }
-        let mut line = serde_json::to_vec(alert)?;
+        let mut line = alert.json()?;
         line.push(b'\n');
         match &mut self.file {
             Some(file) => {

@@ -21,10 +21,12 @@ use crate::decide::Decision;
 use crate::limits::{
     ALERTS_WAITING_MAX, DEATH_WAIT_MS, DEATHS_WATCHED_MAX, FINDINGS_PER_ALERT_MAX, KILLED_KNOWN_MAX,
 };
-use crate::model::{Finding, ProcessKey, SampleHead};
-use crate::policy::{Action, Policy};
+use crate::model::{Finding, Process, ProcessKey, SampleHead};
+use crate::policy::{Action, CoverageFloor, Policy};
 use crate::redact::Redactor;
-use crate::report::alert::{Alert, Particulars};
+use crate::report::alert::{Alert, AlertProcess, Particulars};
+use crate::report::coverage::Ledger;
+use crate::report::coverage_alert::CoverageAlert;
 use crate::report::sink::{Counters as SinkCounters, Sink};
 
 /// A sample about which rules decided.
@@ -202,8 +204,7 @@ impl Answer {
         let head = decided.head;
         let findings = decision.findings.iter().filter_map(|&at| decided.findings.get(at));
         let flow = programs.flow(head.flow.cookie);
-        self.counters.alerts += 1;
-        let now = Timestamp::now();
+        let (now, id) = self.next_alert();
         let ago = SignedDuration::from_nanos(boot_ns().saturating_sub(head.at_ns) as i64);
         let time = now.checked_sub(ago).unwrap_or(now);
         Some(Alert::new(
@@ -211,13 +212,33 @@ impl Answer {
             head,
             Particulars {
                 time: format!("{time:.6}"),
-                id: format!("{:011x}-{:06x}", now.as_millisecond(), self.counters.alerts),
+                id,
                 findings: findings.take(FINDINGS_PER_ALERT_MAX).cloned().collect(),
                 findings_more: decision.findings.len().saturating_sub(FINDINGS_PER_ALERT_MAX),
                 bytes: flow.map_or((0, 0), |flow| (flow.sent_bytes, flow.examined_bytes)),
                 own: self.own.as_deref(),
             },
         ))
+    }
+
+    /// Counts one more alert: the moment, and its id.
+    fn next_alert(&mut self) -> (Timestamp, String) {
+        self.counters.alerts += 1;
+        let now = Timestamp::now();
+        (now, format!("{:011x}-{:06x}", now.as_millisecond(), self.counters.alerts))
+    }
+
+    /// Tells that too little of what a process sends is examined.
+    pub fn tell_coverage(&mut self, process: &Process, ledger: Ledger, floor: &CoverageFloor) {
+        let (now, id) = self.next_alert();
+        let process = AlertProcess::new(process, self.own.as_deref());
+        self.sink.send_coverage(CoverageAlert::new(
+            format!("{now:.6}"),
+            id,
+            process,
+            ledger,
+            floor,
+        ));
     }
 
     /// A watch ended: tells what came of the kill.

@@ -18,9 +18,11 @@ use serde::Serialize;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
 use super::answer::Answer;
 use super::control::{self, Ask};
+use super::watch::Watch;
 use crate::act::Killer;
 use crate::capture::hooks::{self, Hook, Purpose};
 use crate::capture::host::Host;
@@ -72,7 +74,9 @@ pub struct Daemon {
     pub(super) pipeline: Pipeline,
     pub(super) answer: Answer,
     pub(super) received: Received,
-    processes: Processes,
+    pub(super) processes: Processes,
+    pub(super) watch: Watch,
+    coverage_tick: Interval,
     samples: Option<AsyncFd<RingBuf<MapData>>>,
     signals: Signals,
     requests: mpsc::Receiver<control::Request>,
@@ -126,6 +130,8 @@ impl Daemon {
         let killer = Killer::new(options.dry_run, std::process::id());
         let daemon = Daemon {
             processes: Processes::new(host.cgroup_root.clone()),
+            watch: Watch::new(),
+            coverage_tick: coverage_tick(&policy),
             answer: Answer::new(killer, sink, &policy),
             pipeline: Pipeline::new(policy, key),
             programs,
@@ -182,6 +188,7 @@ impl Daemon {
                         notify(&[NotifyState::Watchdog]);
                     }
                 }
+                _ = self.coverage_tick.tick() => self.look_at_coverage(),
                 ready = samples.readable_mut() => {
                     let mut ready = ready.context("cannot wait for samples")?;
                     if self.take_records(ready.get_inner_mut(), RECORDS_PER_TURN_MAX) {
@@ -201,6 +208,7 @@ impl Daemon {
             Err(error) => &format!("detaching goes on at the end: {error}"),
         };
         self.take_records(samples.get_mut(), usize::MAX);
+        self.look_at_coverage();
         self.answer.close(&self.programs).await;
         // Whoever reads it may be gone.
         let _ = write!(std::io::stderr(), "{detached}\n{}", self.status().summary(false));
@@ -259,6 +267,7 @@ impl Daemon {
         self.put_prefilter(&policy);
         let rules = policy.rules.len();
         self.answer.follow(&policy);
+        self.coverage_tick = coverage_tick(&policy);
         self.pipeline.replace_policy(Arc::new(policy));
         tracing::info!("policy {name} is in force, {rules} rules");
     }
@@ -290,6 +299,14 @@ impl Daemon {
             Ask::Coverage(listed_max) => self.say_coverage(listed_max, request.answer),
         }
     }
+}
+
+/// Ticks whenever coverage is to be looked at.
+fn coverage_tick(policy: &Policy) -> Interval {
+    let every = policy.coverage.map_or(TICK, |floor| floor.every);
+    let mut tick = interval_at(tokio::time::Instant::now() + every, every);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick
 }
 
 /// Answers in JSON. Whoever asked may be gone.

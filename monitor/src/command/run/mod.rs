@@ -8,6 +8,7 @@ mod coverage;
 mod daemon;
 mod files;
 mod status;
+mod watch;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

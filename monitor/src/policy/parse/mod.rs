@@ -2,14 +2,16 @@
 //! [`super::read`]; what a policy means once it is read is no matter of this module.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use globset::GlobSet;
 use toml::de::DeTable;
 
 use super::problem::Problems;
 use super::read::{self, Node, Section};
-use super::{Date, Files, Policy, Protect, Rule, Settings};
-use crate::limits::RULES_MAX;
+use super::{CoverageFloor, Date, Files, Policy, Protect, Rule, Settings};
+use crate::limits::{COVERAGE_EVERY_S_MAX, COVERAGE_MIN_BYTES_MAX, RULES_MAX};
+use crate::model::Severity;
 
 mod detector;
 mod matcher;
@@ -19,7 +21,7 @@ mod scope;
 /// The version of the shape that this build reads.
 const VERSION: u64 = 1;
 
-const POLICY_KEYS: [&str; 5] = ["version", "settings", "protect", "detector", "rule"];
+const POLICY_KEYS: [&str; 6] = ["version", "settings", "protect", "coverage", "detector", "rule"];
 const SETTINGS_KEYS: [&str; 6] = [
     "sample_bytes_max",
     "ring_bytes",
@@ -29,6 +31,12 @@ const SETTINGS_KEYS: [&str; 6] = [
     "opaque_host_bytes_per_s",
 ];
 const PROTECT_KEYS: [&str; 2] = ["exe", "unit"];
+const COVERAGE_KEYS: [&str; 4] = ["alert_below", "min_bytes", "every_s", "severity"];
+
+/// [`CoverageFloor::min_bytes`] where none is given: programs that send less are many and soon gone.
+const COVERAGE_MIN_BYTES: u64 = 64 << 10;
+/// [`CoverageFloor::every`] where none is given, seconds.
+const COVERAGE_EVERY_S: u64 = 20;
 
 /// Reads a whole policy. It has gaps where `problems` has errors.
 pub(super) fn policy(
@@ -49,6 +57,7 @@ pub(super) fn policy(
         brought: Vec::new(),
         terms: 0,
         rule_ids: HashSet::new(),
+        watches_coverage: false,
         globs: 0,
     };
     parser.policy(tree.get_ref())
@@ -65,6 +74,8 @@ struct Parser<'p> {
     /// Terms of dictionaries read so far.
     terms: usize,
     rule_ids: HashSet<String>,
+    /// Whether alerts of `[coverage]` are asked for.
+    watches_coverage: bool,
     /// Globs compiled so far.
     globs: usize,
 }
@@ -75,6 +86,8 @@ impl Parser<'_> {
         self.version(&file);
         let settings = file.get("settings").and_then(|node| self.settings(node));
         let protect = file.get("protect").and_then(|node| self.protect(node));
+        let coverage = file.get("coverage").and_then(|node| self.coverage(node));
+        self.watches_coverage = coverage.is_some();
         if let Some(node) = file.get("detector") {
             self.detectors(node);
         }
@@ -89,6 +102,7 @@ impl Parser<'_> {
             detectors: self.brought.iter().filter_map(|brought| brought.custom.clone()).collect(),
             settings: settings.unwrap_or_default(),
             protect: protect.unwrap_or_default(),
+            coverage,
             rules,
             warnings: Vec::new(),
             today: self.today,
@@ -135,5 +149,27 @@ impl Parser<'_> {
         let exe = section.get("exe").map_or_else(GlobSet::empty, |node| self.exe_globs(node));
         let unit = section.get("unit").map_or_else(GlobSet::empty, |node| self.unit_globs(node));
         Some(Protect { exe, unit })
+    }
+
+    fn coverage(&mut self, node: &Node<'_>) -> Option<CoverageFloor> {
+        let section = Section::open(node, "[coverage]", &COVERAGE_KEYS, self.problems)?;
+        let mut whole = |key, range| {
+            section.get(key).and_then(|node| read::integer(node, key, range, self.problems))
+        };
+        let min_bytes = whole("min_bytes", 1..=COVERAGE_MIN_BYTES_MAX);
+        let every_s = whole("every_s", 1..=COVERAGE_EVERY_S_MAX);
+        let severity = self.word(&section, "severity", "severities", &rule::SEVERITIES);
+        let Some(node) = section.get("alert_below") else {
+            let instead = "add alert_below = 0.99, or leave [coverage] out";
+            let wrong = "[coverage] has no alert_below and raises no alert";
+            self.problems.warning(section.span.clone(), wrong, instead);
+            return None;
+        };
+        Some(CoverageFloor {
+            alert_below: read::share(node, "alert_below", "0.99", self.problems)?,
+            min_bytes: min_bytes.unwrap_or(COVERAGE_MIN_BYTES),
+            every: Duration::from_secs(every_s.unwrap_or(COVERAGE_EVERY_S)),
+            severity: severity.unwrap_or(Severity::Medium),
+        })
     }
 }

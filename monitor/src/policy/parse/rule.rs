@@ -13,7 +13,7 @@ use crate::limits::{
 use crate::model::{Confidence, Entity, Severity, Tags, Transport};
 use crate::policy::read::{self, Node, Section};
 use crate::policy::words::quoted;
-use crate::policy::{Action, Entities, Exception, Rule, Threshold};
+use crate::policy::{Action, COVERAGE_RULE, Entities, Exception, Rule, Threshold};
 
 const RULE_KEYS: [&str; 14] = [
     "id",
@@ -39,7 +39,7 @@ const EXCEPTION_KEYS: [&str; 6] =
 const ACTIONS: [(&str, Action); 2] = [("alert", Action::Alert), ("kill", Action::Kill)];
 pub(super) const CONFIDENCES: [(&str, Confidence); 3] =
     [("low", Confidence::Low), ("medium", Confidence::Medium), ("high", Confidence::High)];
-const SEVERITIES: [(&str, Severity); 5] = [
+pub(super) const SEVERITIES: [(&str, Severity); 5] = [
     ("info", Severity::Info),
     ("low", Severity::Low),
     ("medium", Severity::Medium),
@@ -120,6 +120,11 @@ impl Parser<'_> {
                 format!("id {} is not 1 to {RULE_ID_CHARS_MAX} of a-z, 0-9, -", quoted(id)),
                 format!("write \"{near}\""),
             );
+            return None;
+        }
+        if self.watches_coverage && id == COVERAGE_RULE {
+            let wrong = format!("id {} is that of the alerts of [coverage]", quoted(id));
+            self.problems.error(node.span(), wrong, "give the rule another");
             return None;
         }
         if !self.rule_ids.insert(id.to_owned()) {

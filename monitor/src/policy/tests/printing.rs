@@ -146,7 +146,8 @@ fn the_docs_show_what_the_check_prints() {
 }
 
 /// Pieces that make a mutation likely to reach past the TOML parser.
-const PIECES: [&str; 16] = [
+const PIECES: [&str; 17] = [
+    "[coverage]\nalert_below = ",
     "[[detector]]\n",
     "\nregex = \"(\\u00e9[\"\n",
     "[[rule]]\n",
