@@ -73,6 +73,8 @@ pub struct Settings {
     pub opaque_flow_bytes_per_s: u32,
     /// And of all flows together.
     pub opaque_host_bytes_per_s: u32,
+    /// Whether sends on Unix sockets are looked at too.
+    pub unix_sockets: bool,
 }
 
 impl Default for Settings {
@@ -84,6 +86,7 @@ impl Default for Settings {
             alerts_queue_max: 1_024,
             opaque_flow_bytes_per_s: OPAQUE_FLOW_BYTES_PER_S,
             opaque_host_bytes_per_s: OPAQUE_HOST_BYTES_PER_S,
+            unix_sockets: false,
         }
     }
 }

@@ -258,10 +258,12 @@ impl Daemon {
     }
 
     fn put_in_force(&mut self, policy: Policy, name: String) {
-        let fixed = |s: &Settings| (s.ring_bytes, s.sample_bytes_max, s.alerts_queue_max);
+        let fixed =
+            |s: &Settings| (s.ring_bytes, s.sample_bytes_max, s.alerts_queue_max, s.unix_sockets);
         if fixed(&self.pipeline.policy().settings) != fixed(&policy.settings) {
             tracing::warn!(
-                "ring_bytes, sample_bytes_max and alerts_queue_max hold from the next start"
+                "ring_bytes, sample_bytes_max, alerts_queue_max and unix_sockets hold from the next \
+                 start"
             );
         }
         self.put_prefilter(&policy);

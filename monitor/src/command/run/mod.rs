@@ -105,7 +105,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         needs: Needs::of(policy.entities()),
         opaque: opaque_budget(&settings),
         tap,
-        unix_sockets: false,
+        unix_sockets: settings.unix_sockets,
         debug: args.kernel_log,
     })
     .map_err(|error| Exit::new(code_of(&error), error.to_string()))?;

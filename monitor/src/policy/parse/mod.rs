@@ -22,13 +22,14 @@ mod scope;
 const VERSION: u64 = 1;
 
 const POLICY_KEYS: [&str; 6] = ["version", "settings", "protect", "coverage", "detector", "rule"];
-const SETTINGS_KEYS: [&str; 6] = [
+const SETTINGS_KEYS: [&str; 7] = [
     "sample_bytes_max",
     "ring_bytes",
     "kills_per_minute_max",
     "alerts_queue_max",
     "opaque_flow_bytes_per_s",
     "opaque_host_bytes_per_s",
+    "unix_sockets",
 ];
 const PROTECT_KEYS: [&str; 2] = ["exe", "unit"];
 const COVERAGE_KEYS: [&str; 4] = ["alert_below", "min_bytes", "every_s", "severity"];
@@ -131,6 +132,9 @@ impl Parser<'_> {
                 .and_then(|number| u32::try_from(number).ok());
             *value = number.unwrap_or(*value);
         }
+        let unix = section.get("unix_sockets");
+        let unix = unix.and_then(|node| read::boolean(node, "unix_sockets", self.problems));
+        settings.unix_sockets = unix.unwrap_or(settings.unix_sockets);
         let ring = settings.ring_bytes;
         if let Some(node) = section.get("ring_bytes").filter(|_| !ring.is_power_of_two()) {
             // The range ends at powers of two, so the next one is within it.

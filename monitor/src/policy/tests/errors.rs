@@ -38,7 +38,7 @@ the key = 1"#,
         r#"[settings]
 sample_bytes = 1"#,
         &[
-            r#"6:1: unknown key "sample_bytes" in [settings]; did you mean "sample_bytes_max"? keys: sample_bytes_max, ring_bytes, kills_per_minute_max, alerts_queue_max, opaque_flow_bytes_per_s, opaque_host_bytes_per_s"#,
+            r#"6:1: unknown key "sample_bytes" in [settings]; did you mean "sample_bytes_max"? keys: sample_bytes_max, ring_bytes, kills_per_minute_max, alerts_queue_max, opaque_flow_bytes_per_s, opaque_host_bytes_per_s, unix_sockets"#,
         ],
     );
     check_rule(
@@ -149,7 +149,7 @@ settings = 3"#,
         &[
             "1:11: version is 2; write 1",
             "2:9: [[rule]] is a whole number, not a table; keys: id, clause, description, severity, action, entities, tags, confidence, destination, process, transport, test_data, threshold, exception",
-            "3:12: [settings] is a whole number, not a table; keys: sample_bytes_max, ring_bytes, kills_per_minute_max, alerts_queue_max, opaque_flow_bytes_per_s, opaque_host_bytes_per_s",
+            "3:12: [settings] is a whole number, not a table; keys: sample_bytes_max, ring_bytes, kills_per_minute_max, alerts_queue_max, opaque_flow_bytes_per_s, opaque_host_bytes_per_s, unix_sockets",
         ],
     );
     check(
@@ -184,12 +184,14 @@ fn settings_are_bounded() {
 sample_bytes_max = 255
 ring_bytes = 3000000
 kills_per_minute_max = -1
-alerts_queue_max = 1.5"#,
+alerts_queue_max = 1.5
+unix_sockets = 1"#,
         &[
             "6:20: sample_bytes_max is 255; write 256 to 262144",
             "7:14: ring_bytes is 3000000, which is no power of two; write 2097152 or 4194304",
             "8:24: kills_per_minute_max is -1; write 0 to 1000",
             "9:20: alerts_queue_max is a fraction, not a whole number; write 16 to 65536",
+            "10:16: unix_sockets is a whole number, not a boolean; write true or false, without quotes",
         ],
     );
     check_rule(
