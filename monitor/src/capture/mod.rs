@@ -16,6 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use monitor_ebpf::record::{FLAG_DESTINATION, FLAG_PACKET, SampleHead as Record};
+use nix::sys::utsname::uname;
 use thiserror::Error;
 
 use crate::model::{Endpoint, FlowKey, Process, SampleHead, Tap, Transport};
@@ -39,6 +40,9 @@ pub enum CaptureError {
     /// The kernel refused a part.
     #[error(transparent)]
     Load(#[from] programs::LoadError),
+    /// A kernel that lacks a helper of the programs.
+    #[error("Linux {0} is too old: programs need bpf_loop, which came with 5.17")]
+    TooOld(String),
     /// The root of cgroup v2.
     #[error("cannot open {0}: {1}")]
     Cgroup(String, std::io::Error),
@@ -56,9 +60,46 @@ pub struct Armed {
     pub shortfalls: Vec<String>,
 }
 
+/// The first kernel that has `bpf_loop`: include/uapi/linux/bpf.h.
+const LINUX_MIN: (u32, u32) = (5, 17);
+
+impl CaptureError {
+    /// What the kernel said to the programs, in the light of which it is. One that is older and has
+    /// the helper all the same, as distributions make them, never comes here.
+    fn on(self, release: &str) -> CaptureError {
+        match (&self, linux_version(release)) {
+            (CaptureError::Load(_) | CaptureError::Btf(_), Some(version))
+                if version < LINUX_MIN =>
+            {
+                CaptureError::TooOld(format!("{}.{}", version.0, version.1))
+            }
+            _ => self,
+        }
+    }
+}
+
+/// Major and minor of a release such as `5.10.0-32-cloud-amd64`.
+fn linux_version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// Puts every hook in place.
+///
+/// # Errors
+///
+/// What the host lacks, or the kernel refuses; of a kernel that is too old, that it is.
+pub fn arm(options: LoadOptions) -> Result<Armed, CaptureError> {
+    attach_all(options).map_err(|error| {
+        let release = uname().ok();
+        let release = release.as_ref().map(|name| name.release().to_string_lossy());
+        error.on(release.as_deref().unwrap_or_default())
+    })
+}
+
 /// Puts every hook in place: processes first, so that no send is seen of an unknown one, then the
 /// gate and its cookies, then the tap. Between the last two, what is sent is read at the gate.
-pub fn arm(options: LoadOptions) -> Result<Armed, CaptureError> {
+fn attach_all(options: LoadOptions) -> Result<Armed, CaptureError> {
     let host = host::prepare()?;
     std::thread::scope(|scope| {
         // The automaton takes as long as all before the tap, which alone needs it.
@@ -133,5 +174,35 @@ pub fn sample_head(record: &Record, process: Arc<Process>) -> SampleHead {
         }),
         position: record.position.wrapping_sub(record.tail_bytes),
         omitted_bytes: record.omitted_bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use programs::LoadError;
+
+    #[track_caller]
+    fn check(error: CaptureError, release: &str, expected: &str) {
+        assert_eq!(error.on(release).to_string(), expected, "{release}");
+    }
+
+    #[test]
+    fn an_old_kernel_is_named_and_a_newer_one_says_what_it_refused() {
+        let refused = || {
+            let reason = "unknown func bpf_loop#181".into();
+            CaptureError::Load(LoadError::Program { hook: "enter_write", reason })
+        };
+        let old = "Linux 5.10 is too old: programs need bpf_loop, which came with 5.17";
+        check(refused(), "5.10.0-32-cloud-amd64", old);
+        check(refused(), "5.10", old);
+        check(refused(), "4.19.0", &old.replace("5.10", "4.19"));
+        check(refused(), "5.16.20+", &old.replace("5.10", "5.16"));
+        let said = "enter_write was refused by the kernel: unknown func bpf_loop#181";
+        for release in ["5.17.0", "5.100.1", "6.1.0-13-amd64", "", "linux", "99999999999.1"] {
+            check(refused(), release, said);
+        }
+        let rights = || CaptureError::Cgroup("/x".into(), std::io::ErrorKind::NotFound.into());
+        check(rights(), "5.10.0", &rights().to_string());
     }
 }
