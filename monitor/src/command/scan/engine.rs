@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::command::names::entities_of;
+use crate::command::names::Chosen;
 use crate::decode::{LeftOut, Text, View, views};
-use crate::detect::{Detector, DetectorId, Engine, Hit, KEY_BYTES, Key, Reading, settle_readings};
+use crate::detect::{DetectorId, Engine, Hit, KEY_BYTES, Key, Reading, settle_readings};
 use crate::limits::{WINDOW_HELD_BYTES, WINDOW_STEP_BYTES};
 use crate::model::{Confidence, Tag};
 
@@ -73,12 +73,12 @@ impl Left {
 }
 
 impl Finder {
-    /// With these entities on.
-    pub fn new(rows: &[&'static Detector], key: [u8; KEY_BYTES], show_values: bool) -> Finder {
+    /// With these detectors on.
+    pub fn new(chosen: &Chosen, key: [u8; KEY_BYTES], show_values: bool) -> Finder {
         Finder {
-            engine: Engine::new(&entities_of(rows)),
+            engine: chosen.engine(),
             key: Key::from_bytes(key),
-            names: rows.iter().map(|row| row.entity.into()).collect(),
+            names: chosen.names().map(Into::into).collect(),
             show_values,
         }
     }
