@@ -31,6 +31,7 @@ mod lexicon;
 mod mask;
 mod pass;
 mod probe;
+mod readings;
 mod set;
 mod settle;
 mod stream;
@@ -46,7 +47,8 @@ pub use detector::{Detector, Find, Tier, Words};
 pub use evidence::Reasons;
 pub use explain::{Explained, Outcome};
 pub use fingerprint::{KEY_BYTES, Key};
-pub use settle::{Reading, settle_readings};
+pub use readings::Readings;
+pub use settle::Reading;
 pub use stream::{Stream, Window};
 
 use std::sync::Arc;
