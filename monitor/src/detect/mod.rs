@@ -24,6 +24,7 @@ mod evidence;
 mod explain;
 mod fingerprint;
 mod forms;
+mod headings;
 mod index;
 mod key;
 mod keys;

@@ -1,6 +1,6 @@
 //! Character references of HTML and XML (HTML Living Standard section 13.5): numbers, and the names
 //! of what stands in values. Of the two thousand other names none is undone. A row of a table with
-//! a heading, and a term with its description, read as `"name": value`; columns are not told apart.
+//! a heading, and a term with its description, read as `"name": value`; columns are told apart in `detect`.
 
 use memchr::memchr2;
 
