@@ -240,21 +240,23 @@ struct Tried<'a> {
     sender: Running,
     receiver: Option<Receiver>,
     bytes: u64,
+    /// Alerts that were there before: a port may be another path's again.
+    alerts_before: usize,
 }
 
 impl<'a> Tried<'a> {
     fn start(monitor: &'a Monitor, name: &str, over: Over) -> Option<Tried<'a>> {
         let receiver = over.receiver().ok()?;
-        let text = text(monitor);
+        let (text, alerts_before) = (text(monitor), monitor.alerts().len());
         let sender = sender(name, over, receiver.as_ref(), &[&text]);
-        Some(Tried { monitor, sender, receiver, bytes: text.len() as u64 })
+        Some(Tried { monitor, sender, receiver, bytes: text.len() as u64, alerts_before })
     }
 
     /// The sender waits, with its socket open, for what to send.
     fn go(monitor: &'a Monitor, mut sender: Running, receiver: Option<Receiver>) -> Tried<'a> {
-        let text = text(monitor);
+        let (text, alerts_before) = (text(monitor), monitor.alerts().len());
         sender.say(&crate::program::hex(&text));
-        Tried { monitor, sender, receiver, bytes: text.len() as u64 }
+        Tried { monitor, sender, receiver, bytes: text.len() as u64, alerts_before }
     }
 
     fn judge(&mut self, wanted: Wanted) -> (&'static str, String) {
@@ -285,6 +287,7 @@ impl<'a> Tried<'a> {
         let there = there.map(|there| (there.ip().to_string(), there.port()));
         // Once, and not once more under nobody's name.
         let mut alerts = self.monitor.alerts();
+        alerts.drain(..self.alerts_before);
         alerts.retain(|alert| {
             alert.pid() == pid || (there.is_some() && alert.destination() == there)
         });
