@@ -22,7 +22,9 @@ fn check(tap: &str) {
     let text = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
     let of = |outcome: &str| rows.iter().filter(|row| row["outcome"] == outcome).count();
     for row in &rows {
-        if !["found", "gap"].contains(&row["outcome"].as_str().unwrap_or_default()) {
+        if !["found", "gap", "refused", "dropped", "verified"]
+            .contains(&row["outcome"].as_str().unwrap_or_default())
+        {
             eprintln!("{row}");
         }
         if row["outcome"] == "skipped" {
@@ -32,6 +34,7 @@ fn check(tap: &str) {
     }
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(of("missed"), 0, "{stderr}");
+    assert_eq!(of("refused") + of("dropped"), 1, "{stderr}");
     assert!(of("found") > 100, "{} rows\n{stderr}", rows.len());
     assert!(output.status.success(), "{stderr}");
 }

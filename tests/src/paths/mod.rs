@@ -167,7 +167,7 @@ pub struct Wants<'a> {
     pub only: Option<String>,
 }
 
-/// Tries all paths under all ways to hook, and hands each row on as it comes; whether none is missed.
+/// Tries all paths, and [`SHUT`], under all ways to hook, and hands each row on as it comes; whether none is missed.
 pub fn run(wants: &Wants<'_>, mut row: impl FnMut(&Value)) -> bool {
     let taps = match wants.taps.as_slice() {
         [] => vec!["fentry".to_owned(), "lsm".into(), "tracepoints".into()],
@@ -194,6 +194,7 @@ pub fn run(wants: &Wants<'_>, mut row: impl FnMut(&Value)) -> bool {
                 continue;
             }
         };
+        programs(&monitor, &tap, &mut row);
         let mut early = early.into_iter();
         for (path, over) in paths(wants) {
             let tried = if path.name == BEFORE {
@@ -214,8 +215,61 @@ pub fn run(wants: &Wants<'_>, mut row: impl FnMut(&Value)) -> bool {
                 "why": why,
             }));
         }
+        drop(monitor);
+        if SHUT.contains(wants.only.as_deref().unwrap_or_default()) {
+            let (outcome, why) = shut(wants.monitor, &tap);
+            missed |= outcome == "missed";
+            row(&json!({
+                "tap": tap, "path": SHUT, "transport": "tcp4", "outcome": outcome, "why": why,
+            }));
+        }
     }
     !missed
+}
+
+/// Tells how many instructions the verifier walked for each program.
+fn programs(monitor: &Monitor, tap: &str, row: &mut impl FnMut(&Value)) {
+    let status = monitor.status();
+    for (program, count) in status["programs"].as_object().into_iter().flatten() {
+        row(&json!({
+            "tap": tap,
+            "path": program,
+            "transport": "",
+            "outcome": "verified",
+            "why": count.to_string(),
+        }));
+    }
+}
+
+/// The path that is none: a process is killed for what it sent, and another that shares its socket
+/// sends on.
+const SHUT: &str = "a send on a socket that is shut";
+
+/// Bytes that a send on a socket that is shut tries to send.
+pub(crate) const SENT_ON: &[u8] = b"and so on\n";
+
+fn shut(monitor: &Path, tap: &str) -> (&'static str, String) {
+    let rules = "[[rule]]\nid = \"stop\"\nentities = [\"CREDIT_CARD\"]\naction = \"kill\"\n\
+                 transport = [\"tcp\"]\n";
+    let start = Start::new().binary(monitor).policy(rules).args(&["--tap", tap]);
+    let monitor = match start.try_run() {
+        Ok(monitor) => monitor,
+        Err(why) => return ("skipped", why),
+    };
+    let receiver = Receiver::tcp(V4);
+    let mut sender = sender(SHUT, Over::Tcp4, Some(&receiver), &[&text(&monitor)]);
+    let said = sender.line();
+    let ended = sender.wait();
+    let gates = monitor.status()["gates"].to_string();
+    let came = receiver.text().windows(SENT_ON.len()).any(|window| window == SENT_ON);
+    if came {
+        return ("missed", "what was sent on a socket that is shut came".into());
+    }
+    match (said.as_str(), gates.contains("send (")) {
+        ("1", true) => ("refused", "with EPERM".into()),
+        ("taken", false) => ("dropped", "by the packet gate".into()),
+        _ => ("missed", format!("{said:?}, the sender {ended}, gates {gates}")),
+    }
 }
 
 fn paths<'a>(wants: &'a Wants<'_>) -> impl Iterator<Item = (&'static Way, Over)> + 'a {

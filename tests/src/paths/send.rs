@@ -69,6 +69,7 @@ fn try_run(way: &str, over: Over) -> io::Result<()> {
 
 fn by(way: &str, target: &Target, text: &[u8]) -> io::Result<()> {
     match way {
+        super::SHUT => shared(target, text),
         "write" | super::BEFORE => whole(text, write(target.fd(), text)),
         "writev" => vectors(target.fd(), text, |fd, vectors| {
             // SAFETY: the vectors and what they point to live until the call returns.
@@ -264,6 +265,27 @@ fn in_child(act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     unsafe { libc::waitpid(pid, &raw mut status, 0) };
     assert_eq!(status, 0, "the child sent");
     Ok(())
+}
+
+/// Sends what it is to be killed for; a child that shares the socket sends on when it is dead, and
+/// says by what number that failed.
+fn shared(target: &Target, text: &[u8]) -> io::Result<()> {
+    let (read, write_end) = io::pipe()?;
+    // SAFETY: this process has one thread.
+    if unsafe { libc::fork() } == 0 {
+        drop(write_end);
+        // It ends when the parent does.
+        io::copy(&mut &read, &mut io::sink())?;
+        let taken = write(target.fd(), super::SENT_ON);
+        let error = io::Error::last_os_error().raw_os_error().unwrap_or_default();
+        println!("{}", if taken < 0 { error.to_string() } else { "taken".into() });
+        return Ok(());
+    }
+    whole(text, write(target.fd(), text))?;
+    loop {
+        // SAFETY: waits for a signal.
+        unsafe { libc::pause() };
+    }
 }
 
 fn passed_on(target: &Target, text: &[u8]) -> io::Result<()> {
