@@ -311,9 +311,6 @@ pub fn buffer(slot: u32, base: u64, bytes: u64) {
     let bytes = if bytes > SEND_BYTES_MAX { SEND_BYTES_MAX } else { bytes };
     work.left = bytes;
     work.head.send_bytes = bytes;
-    if bytes == 0 && work.head.family == AF_PACKET {
-        packet_ring(slot);
-    }
     run(slot);
 }
 
@@ -354,6 +351,13 @@ extern "C" fn finish(slot: u32) -> u32 {
     if work.unreadable != 0 {
         count(Counter::BytesUnreadable, work.unreadable);
     }
+    // Frames go out of memory that is shared with the socket.
+    if work.head.send_bytes == 0 && work.head.family == AF_PACKET {
+        count(Counter::SendsPacketRing, 1);
+        if let Some(coverage) = coverage(&work.process) {
+            coverage.packet_ring_sends += 1;
+        }
+    }
     settle(work, 1);
     0
 }
@@ -366,18 +370,6 @@ pub extern "C" fn unreadable(slot: u32) -> u32 {
     let Some(work) = work(slot) else { return 0 };
     if let Some(coverage) = coverage(&work.process) {
         coverage.unreadable_sends += 1;
-    }
-    0
-}
-
-/// Packets go out of memory that is shared with a packet socket.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn packet_ring(slot: u32) -> u32 {
-    count(Counter::SendsPacketRing, 1);
-    let Some(work) = work(slot) else { return 0 };
-    if let Some(coverage) = coverage(&work.process) {
-        coverage.packet_ring_sends += 1;
     }
     0
 }

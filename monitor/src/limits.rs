@@ -257,6 +257,15 @@ pub const ISLAND_REACH_BYTES: usize = 600;
 /// Bytes from an island's edge in which a hit is left to the reading beyond it. More than the key
 /// and the words next to a value take.
 pub const ISLAND_EDGE_BYTES: usize = 128;
+/// Bytes of an island with escapes of several kinds that is also read with each kind alone, for what
+/// the others would break: a password with `%41` in it, in JSON.
+pub const ISLAND_ALONE_BYTES_MAX: usize = 4 << 10;
+/// How many times its own length the readings of a text with escapes undone may have together, and of
+/// what was decoded from it otherwise: each is searched once more. JSON in JSON in a form takes less
+/// than two. Beside it every text has [`UNDONE_BYTES_MAX`].
+pub const UNDONE_PER_BYTE_MAX: usize = 3;
+/// See [`UNDONE_PER_BYTE_MAX`]: a short text that is escaped as deep as any may be.
+pub const UNDONE_BYTES_MAX: usize = 16 << 10;
 /// Bytes of a part of a multipart body that are read under its name; what follows is read as it
 /// stands in the body.
 pub const PART_READ_BYTES_MAX: usize = 1_024;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::decide::{Decider, Decision, Event};
 use crate::decode::{Decoder, LeftOut, Part, Text, View, place, views_live};
-use crate::detect::{Engine, Hit, Key, Reading, settle_readings};
+use crate::detect::{Engine, Hit, Key, Readings};
 use crate::limits::FINDINGS_PER_SAMPLE_MAX;
 use crate::model::{Finding, SampleHead};
 use crate::policy::Policy;
@@ -42,9 +42,7 @@ pub struct Pipeline {
 struct Finder {
     engine: Engine,
     key: Key,
-    hits: Vec<Hit>,
-    /// Hits of all views of one text.
-    readings: Vec<Reading>,
+    readings: Readings,
 }
 
 impl Pipeline {
@@ -52,7 +50,7 @@ impl Pipeline {
     pub fn new(policy: Arc<Policy>, key: Key) -> Pipeline {
         Pipeline {
             flows: Flows::default(),
-            finder: Finder { engine: policy.engine(), key, hits: Vec::new(), readings: Vec::new() },
+            finder: Finder { engine: policy.engine(), key, readings: Readings::default() },
             decider: Decider::new(policy),
             counters: Counters::default(),
             findings: Vec::new(),
@@ -121,26 +119,14 @@ impl Pipeline {
 
 impl Finder {
     fn find(&mut self, text: &Text<'_>, findings: &mut Vec<Finding>, counters: &mut Counters) {
-        self.readings.clear();
         let views = views_live(text);
         counters.undecoded.add(views.left_out);
         let in_order: Vec<&View<'_>> = views.iter().collect();
-        for (number, view) in in_order.iter().enumerate() {
-            self.hits.clear();
-            counters.hits_cut += self.engine.find(&view.bytes, &mut self.hits) as u64;
-            for hit in &self.hits {
-                let range = hit.start..hit.end;
-                if view.is_at_edge(&range) {
-                    continue;
-                }
-                let (confidence, partial) = view.judge(&range, hit.confidence, hit.partial);
-                let hit = Hit { confidence, partial, ..*hit };
-                self.readings.push(Reading { span: view.span(range), view: number, hit });
-            }
-        }
-        settle_readings(&mut self.readings);
+        let find = |bytes: &[u8], hits: &mut Vec<Hit>| self.engine.find(bytes, hits);
+        counters.hits_cut += self.readings.find(&in_order, None, find) as u64;
         // What ends before the fresh bytes was found when they were.
-        for reading in self.readings.iter().filter(|reading| reading.span.end > text.fresh) {
+        for reading in self.readings.found().iter().filter(|reading| reading.span.end > text.fresh)
+        {
             counters.hits += 1;
             let (hit, Some(view)) = (&reading.hit, in_order.get(reading.view)) else {
                 continue;

@@ -11,6 +11,7 @@ pub mod data;
 pub mod made;
 pub mod monitor;
 pub mod net;
+pub mod paths;
 pub mod pcap;
 pub mod program;
 pub mod scan;

@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -18,6 +19,9 @@ use crate::alert::{self, Alert};
 use crate::data::Data;
 use crate::net::{Receiver, V4};
 use crate::wait::{BOUND, poll, wait_for};
+
+/// How long arming may take, on a kernel that is emulated.
+const ARMING_BOUND: Duration = Duration::from_secs(300);
 
 /// Names another binary than the one that `cargo build --release` makes.
 const BINARY: &str = "EGRESS_MONITOR";
@@ -55,6 +59,7 @@ pub struct Start {
     args: Vec<String>,
     environment: Vec<(String, String)>,
     stdout: Option<Stdio>,
+    binary: Option<PathBuf>,
 }
 
 impl Default for Start {
@@ -70,7 +75,7 @@ impl Start {
         let dir = Rc::new(dir);
         let alerts = dir.path().join("alerts.jsonl").display().to_string();
         let (wrapper, args, environment) = Default::default();
-        Start { dir, policy: None, alerts, wrapper, args, environment, stdout: None }
+        Start { dir, policy: None, alerts, wrapper, args, environment, stdout: None, binary: None }
     }
 
     /// Under a policy; see [`Monitor::put_policy`].
@@ -109,6 +114,12 @@ impl Start {
         self
     }
 
+    /// Another binary than the one that was built.
+    pub fn binary(mut self, binary: &Path) -> Start {
+        self.binary = Some(binary.to_owned());
+        self
+    }
+
     /// With the directories of one that has ended.
     pub fn dir_of(mut self, monitor: &Monitor) -> Start {
         self.dir = Rc::clone(&monitor.start.dir);
@@ -123,7 +134,7 @@ impl Start {
 
     /// The command, which another [`Start`] may use once more.
     pub fn command(&self) -> Command {
-        let binary = binary().display().to_string();
+        let binary = self.binary.clone().unwrap_or_else(binary).display().to_string();
         let mut words = self.wrapper.clone();
         words.push(binary);
         let mut command = Command::new(&words[0]);
@@ -142,7 +153,16 @@ impl Start {
 
     /// Starts it and waits until it is armed.
     #[track_caller]
-    pub fn run(mut self) -> Monitor {
+    pub fn run(self) -> Monitor {
+        match self.try_run() {
+            Ok(monitor) => monitor,
+            Err(said) => panic!("the daemon was not armed:\n{said}"),
+        }
+    }
+
+    /// The same, or what it said where it ended instead. A kernel that is emulated takes minutes.
+    #[track_caller]
+    pub fn try_run(mut self) -> Result<Monitor, String> {
         let file = |name: &str| {
             let path = self.dir.path().join(name);
             std::fs::File::create(path).expect("a file in the temporary directory")
@@ -161,8 +181,13 @@ impl Start {
             said: RefCell::default(),
             sentinels: RefCell::default(),
         };
-        monitor.wait_said("armed in ");
-        monitor
+        let begun = Instant::now();
+        while begun.elapsed() < ARMING_BOUND {
+            if let Some(ended) = poll(|| monitor.armed_or_ended()) {
+                return if ended { Err(monitor.stderr()) } else { Ok(monitor) };
+            }
+        }
+        panic!("the daemon is not armed:\n{}", monitor.stderr())
     }
 }
 
@@ -203,6 +228,15 @@ impl Monitor {
     #[track_caller]
     pub fn under(rules: &str) -> Monitor {
         Start::new().policy(rules).run()
+    }
+
+    /// `false` once it is armed, `true` once it has ended.
+    fn armed_or_ended(&mut self) -> Option<bool> {
+        if self.stderr().contains("armed in ") {
+            return Some(false);
+        }
+        self.ended = self.child.try_wait().expect("a child of the test");
+        self.ended.map(|_| true)
     }
 
     /// Its process id.

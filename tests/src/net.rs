@@ -1,8 +1,13 @@
 //! Receivers on loopback: they read, count and keep what comes.
 
-use std::io::{Read, Write};
+use std::ffi::c_int;
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::sync::{Arc, Mutex};
+
+use nix::libc;
+use nix::sys::socket::{Backlog, SockaddrStorage, bind, listen};
 
 use crate::wait::wait_for;
 
@@ -24,12 +29,7 @@ pub struct Receiver {
 impl Receiver {
     /// Takes TCP connections.
     pub fn tcp(ip: IpAddr) -> Receiver {
-        Self::listen(ip, |mut stream, kept| {
-            let mut buffer = vec![0; 64 << 10];
-            while let Ok(bytes @ 1..) = stream.read(&mut buffer) {
-                kept.lock().unwrap().extend_from_slice(&buffer[..bytes]);
-            }
-        })
+        Self::listen(ip, keep)
     }
 
     /// Takes TCP connections and answers each HTTP request with an empty 200.
@@ -47,8 +47,27 @@ impl Receiver {
         })
     }
 
+    /// Takes MPTCP connections.
+    ///
+    /// # Errors
+    ///
+    /// The kernel has no MPTCP.
+    pub fn mptcp(ip: IpAddr) -> io::Result<Receiver> {
+        let family = if ip.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+        let socket = socket(family, libc::SOCK_STREAM, libc::IPPROTO_MPTCP)?;
+        bind(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(ip, 0)))?;
+        listen(&socket, Backlog::new(8)?)?;
+        Ok(Self::serve(socket.into(), keep))
+    }
+
     fn listen(ip: IpAddr, serve: impl Fn(TcpStream, &Stream) + Send + Sync + 'static) -> Receiver {
-        let listener = TcpListener::bind((ip, 0)).expect("a port on loopback");
+        Self::serve(TcpListener::bind((ip, 0)).expect("a port on loopback"), serve)
+    }
+
+    fn serve(
+        listener: TcpListener,
+        serve: impl Fn(TcpStream, &Stream) + Send + Sync + 'static,
+    ) -> Receiver {
         let address = listener.local_addr().expect("an address");
         let streams: Arc<Mutex<Vec<Stream>>> = Arc::default();
         let known = Arc::clone(&streams);
@@ -95,6 +114,25 @@ impl Receiver {
     #[track_caller]
     pub fn wait_bytes(&self, bytes: u64) {
         wait_for("bytes at the receiver", || (self.bytes() >= bytes).then_some(()));
+    }
+}
+
+/// A socket of numbers.
+pub fn socket(family: c_int, kind: c_int, protocol: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: numbers in, a descriptor out.
+    let fd = unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: new, and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Keeps all that comes.
+fn keep(mut stream: TcpStream, kept: &Stream) {
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(bytes @ 1..) = stream.read(&mut buffer) {
+        kept.lock().unwrap().extend_from_slice(&buffer[..bytes]);
     }
 }
 

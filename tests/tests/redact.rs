@@ -268,3 +268,21 @@ fn only_what_is_asked_for_is_taken_out() {
     assert_eq!(text(&output.stdout), published);
     trouble(&["--entities", "CREDITCARD"], "did you mean \"CREDIT_CARD\"?");
 }
+
+#[test]
+fn detectors_of_a_policy_are_taken_out_too() {
+    let dir = TempDir::new().expect("a temporary directory");
+    let policy = dir.path().join("policy.toml");
+    let content = "version = 1\n[[detector]]\nname = \"STAFF_ID\"\nregex = 'EMP-[0-9]{6}'\n\
+                   [[rule]]\nid = \"ours\"\nentities = [\"STAFF_ID\"]\n";
+    std::fs::write(&policy, content).expect("a file");
+    let policy = policy.to_str().expect("UTF-8");
+    let (card, mode) = (Data::new().card(), ["--policy", policy, "--mode", "remove"]);
+    let line = format!("card number: {card} of EMP-204417\n");
+    let all = redact(&mode, line.as_bytes());
+    assert_eq!(text(&all.stdout), "card number: [CREDIT_CARD] of [STAFF_ID]\n");
+    let own = redact(&[&mode[..], &["--entities", "STAFF_ID"]].concat(), line.as_bytes());
+    assert_eq!(text(&own.stdout), format!("card number: {card} of [STAFF_ID]\n"));
+    std::fs::write(policy, content.replace("regex", "regexp")).expect("a file");
+    trouble(&["--policy", policy], "does not hold: ");
+}

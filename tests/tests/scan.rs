@@ -436,3 +436,78 @@ fn a_comment_allows_its_entity_and_with_no_allow_nothing() {
         ran.err
     );
 }
+
+/// A policy with two detectors of its own.
+const POLICY: &str = r#"
+version = 1
+
+[[detector]]
+name = "STAFF_ID"
+regex = '\bEMP-[0-9]{6}\b'
+tags = ["GDPR"]
+
+[[detector]]
+name = "PROJECT"
+literals = ["Project Falcon"]
+confidence = "high"
+
+[[rule]]
+id = "ours"
+entities = ["STAFF_ID", "PROJECT"]
+"#;
+
+#[test]
+fn detectors_of_a_policy_are_looked_for_beside_the_others() {
+    let tree = Tree::new();
+    tree.put("policy.toml", POLICY);
+    let card = tree.data.card();
+    let staff = "staff EMP-204417 of Project Falcon # egress-monitor:allow[STAFF_ID] made up";
+    tree.put("x/a.txt", format!("{staff}\ncard number: {card}\nEMP-000001\n"));
+    let entities = |args: &[&str]| -> Vec<String> {
+        let ran = tree.scan(&[&["--format", "json"], args, &["x"]].concat());
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        let name = |line: &Value| line["entity"].as_str().expect("a name").to_owned();
+        ran.lines().iter().map(name).collect()
+    };
+    assert_eq!(entities(&[]), ["CREDIT_CARD"]);
+    let policy = ["--policy", "policy.toml"];
+    assert_eq!(entities(&policy), ["PROJECT", "CREDIT_CARD", "STAFF_ID"]);
+    assert_eq!(entities(&[&policy[..], &["--entities", "PROJECT"]].concat()), ["PROJECT"]);
+    let tagged = [&policy[..], &["--tags", "GDPR"]].concat();
+    assert_eq!(entities(&tagged), ["CREDIT_CARD", "STAFF_ID"]);
+    // Its rules in SARIF, and what it accepts in a baseline.
+    let ran = tree.scan(&[&policy[..], &["--format", "sarif", "x"]].concat());
+    assert!(ran.out.contains(r#""id":"STAFF_ID""#), "{}", ran.out);
+    tree.scan(&[&policy[..], &["--write-baseline", "known.json", "x"]].concat());
+    let ran = tree.scan(&[&policy[..], &["--baseline", "known.json", "x"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.out);
+}
+
+#[test]
+fn a_policy_that_does_not_hold_is_trouble_and_says_all_of_it() {
+    let tree = Tree::new();
+    tree.put("policy.toml", POLICY.replace("{6}", "{6").replace("\"high\"", "\"sure\""));
+    tree.put_card("x");
+    let ran = tree.scan(&["--policy", "policy.toml", "x"]);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    let checked = support::monitor::run(&[
+        "policy",
+        "check",
+        tree.at("policy.toml").to_str().expect("UTF-8"),
+    ]);
+    let checked = String::from_utf8_lossy(&checked.stderr).into_owned();
+    let folder = format!("{}/", tree.path().display());
+    for line in checked.replace(&folder, "").lines() {
+        assert!(ran.err.contains(line), "no {line:?} in:\n{}", ran.err);
+    }
+    for (args, says) in [
+        (&["--policy", "none.toml", "x"][..], "none.toml: cannot be read"),
+        (&["--entities", "STAFF_IDS", "x"], "no entity"),
+    ] {
+        let ran = tree.scan(args);
+        assert!(ran.code == 2 && ran.err.contains(says), "{args:?}: {}", ran.err);
+    }
+    tree.put("policy.toml", POLICY);
+    let ran = tree.scan(&["--policy", "policy.toml", "--entities", "STAFF_IDS", "x"]);
+    assert!(ran.code == 2 && ran.err.contains("STAFF_ID"), "{}", ran.err);
+}

@@ -50,6 +50,7 @@ fn every_command_of_the_docs_runs() {
     for path in ["src/a.txt", "dump.sql.gz", "backup.tar", "app.log"] {
         tree.put_card(path);
     }
+    tree.put("policy.toml", "version = 1\n[[rule]]\nid = \"a\"\nentities = [\"US_SSN\"]\n");
     for args in [
         &["init", "-q", "-b", "main"][..],
         &["add", "-A"],

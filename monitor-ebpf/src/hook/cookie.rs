@@ -14,7 +14,9 @@ use aya_ebpf::{
 use crate::account::flow;
 use crate::kernel::{Current, socket_sk};
 
-/// `BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB`, include/uapi/linux/bpf.h.
+/// `BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB` and `BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB`,
+/// include/uapi/linux/bpf.h.
+const ACTIVE_ESTABLISHED: u32 = 4;
 const PASSIVE_ESTABLISHED: u32 = 5;
 
 /// A socket is made. Minimum kernel version: 4.10 (its cookie: 4.19).
@@ -32,10 +34,11 @@ pub fn cookie_create(context: SockContext) -> i32 {
     1
 }
 
-/// A connection is accepted: its socket was not made by a call. Minimum kernel version: 4.13.
+/// A connection is accepted, or a subflow of MPTCP stands: their sockets were not made by a call.
+/// Minimum kernel version: 4.13.
 #[sock_ops]
 pub fn cookie_accept(context: SockOpsContext) -> u32 {
-    if context.op() == PASSIVE_ESTABLISHED {
+    if matches!(context.op(), ACTIVE_ESTABLISHED | PASSIVE_ESTABLISHED) {
         // SAFETY: the context is this program's own.
         unsafe { bpf_get_socket_cookie(context.as_ptr()) };
     }

@@ -5,8 +5,9 @@ use std::fs::File;
 
 use aya::programs::{
     CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, FEntry, Iter, Lsm, Program,
-    ProgramError, RawTracePoint, SockOps, TracePoint,
+    ProgramError, ProgramType, RawTracePoint, SockOps, TracePoint,
 };
+use aya::sys::is_program_supported;
 
 use super::btf::{self, Kernel, Need};
 use super::hooks::{Hook, TapChoice, TapWay};
@@ -109,14 +110,20 @@ impl Programs {
         Ok(())
     }
 
-    /// Loads what the verifier takes longest for, side by side.
-    pub fn load_gate_and_tracepoints(&mut self, choice: TapChoice) -> Result<(), LoadError> {
-        let wanted = |name: &str| {
-            name == GATE
-                || PAGE_HOOKS.iter().any(|(hook, _)| *hook == name)
-                || (choice.may_be(TapWay::Tracepoints)
-                    && SEND_HOOKS.iter().any(|(hook, _)| *hook == name))
-        };
+    /// Loads what the verifier takes longest for, side by side: the gate, and the tracepoints of the
+    /// socket tap where nothing better can be.
+    pub fn load_gate(&mut self, choice: TapChoice) -> Result<(), LoadError> {
+        let better = [TapWay::Fentry, TapWay::Lsm].into_iter().any(|way| choice.may_be(way));
+        let better = better && is_program_supported(ProgramType::Tracing).unwrap_or(false);
+        let sends = !better && choice.may_be(TapWay::Tracepoints);
+        self.load_some(|name| {
+            let of = |hooks: &[(&str, &str)]| hooks.iter().any(|(hook, _)| *hook == name);
+            name == GATE || of(&PAGE_HOOKS) || (sends && of(&SEND_HOOKS))
+        })
+    }
+
+    /// Loads those of the gate and the tracepoints that are wanted, side by side.
+    fn load_some(&mut self, wanted: impl Fn(&str) -> bool) -> Result<(), LoadError> {
         std::thread::scope(|scope| {
             let mut loads = Vec::new();
             for (name, program) in self.all() {
@@ -128,7 +135,10 @@ impl Programs {
                             Program::TracePoint(program) => program.load(),
                             _ => Ok(()),
                         };
-                        loaded.map_err(|error| refusal(hook, error))
+                        match loaded {
+                            Err(ProgramError::AlreadyLoaded) => Ok(()),
+                            loaded => loaded.map_err(|error| refusal(hook, error)),
+                        }
                     }));
                 }
             }
@@ -245,6 +255,7 @@ impl Programs {
     }
 
     fn attach_tracepoints(&mut self, kernel: &Kernel) -> Result<String, LoadError> {
+        self.load_some(|name| SEND_HOOKS.iter().any(|(hook, _)| *hook == name))?;
         for (hook, tracepoint) in SEND_HOOKS {
             self.attach_tracepoint(hook, tracepoint)?;
         }

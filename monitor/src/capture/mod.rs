@@ -109,7 +109,7 @@ fn attach_all(options: LoadOptions) -> Result<Armed, CaptureError> {
         programs.attach_processes()?;
         let root = File::open(&host.cgroup_root)
             .map_err(|error| CaptureError::Cgroup(host.cgroup_root.display().to_string(), error))?;
-        programs.load_gate_and_tracepoints(options.tap)?;
+        programs.load_gate(options.tap)?;
         let prefilter = prefilter.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let prefilter = prefilter?;
         // The gate runs it too.

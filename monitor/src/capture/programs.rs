@@ -215,6 +215,16 @@ impl Programs {
         aya_log::EbpfLogger::init(&mut self.ebpf).map_err(|error| error.to_string())
     }
 
+    /// Instructions that the verifier walked to accept each program that is loaded. Minimum kernel
+    /// version: 5.16.
+    pub fn verified(&self) -> Vec<(String, u32)> {
+        let counts = self.ebpf.programs().filter_map(|(name, program)| {
+            let info = program.info().ok()?;
+            Some((name.to_owned(), info.verified_instruction_count()?))
+        });
+        counts.collect()
+    }
+
     /// A counter, all CPUs together.
     pub fn counter(&self, counter: Counter) -> u64 {
         let values = self.counters.get(&(counter as u32), 0);

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::exit::Exit;
 use super::names;
 use crate::decode::{Part, Text, View, place, views};
-use crate::detect::{Detector, Engine, Explained, Hit, Outcome, detectors, is_valid};
+use crate::detect::{Detector, Engine, Explained, Hit, Outcome, is_valid};
 use crate::limits::{EXPLAIN_BYTES_MAX, EXPLAIN_CANDIDATES_MAX};
 use crate::model::{Confidence, Entity, Tag};
 
@@ -52,14 +52,10 @@ pub struct ExplainArgs {
 ///
 /// The text cannot be read, or what is said of it not written.
 pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
-    let engine = names::engine(&args.entities, &args.tags);
-    let engine = engine.map_err(|what| Exit::new(TROUBLE, what))?;
+    let chosen = names::Chosen::new(&args.entities, &args.tags, None);
+    let chosen = chosen.map_err(|what| Exit::new(TROUBLE, what))?;
     let text = text(&args.text)?;
-    let rows = detectors().iter().filter(|row| {
-        let named = args.entities.is_empty() || args.entities.iter().any(|name| name == row.entity);
-        named && !(args.entities.is_empty() && row.only_by_name)
-    });
-    let explainer = Explainer { engine: &engine, rows: rows.collect() };
+    let explainer = Explainer { engine: &chosen.engine(), rows: chosen.rows };
     let mut out = io::stdout().lock();
     match explainer.explain(&text, &mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
@@ -355,6 +351,7 @@ fn candidates(text: &[u8]) -> Vec<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::detectors;
 
     fn explained(text: &str) -> String {
         let engine = Engine::usual();

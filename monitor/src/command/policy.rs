@@ -6,11 +6,13 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
 
 use crate::capture::prefilter::{Needs, Shape};
+use crate::detect::Custom;
 use crate::limits::{DICTIONARY_BYTES_MAX, POLICY_BYTES_MAX};
 use crate::policy::{Date, Files, Level, Policy, Problem};
 
@@ -120,6 +122,26 @@ struct SummaryLine<'a> {
     warnings: usize,
     /// Why the file could not be read.
     unreadable: Option<String>,
+}
+
+/// The detectors that a policy brings along.
+///
+/// # Errors
+///
+/// Everything that is wrong with it, as `policy check` prints it.
+pub(super) fn detectors(file: &Path) -> Result<Vec<Arc<Custom>>, String> {
+    let name = file.display().to_string();
+    let bytes = read(file).map_err(|error| {
+        format!("{name}: cannot be read: {error}; give the path of a policy file")
+    })?;
+    let policy = Policy::parse_bytes(&bytes, today(), &mut dictionaries(file));
+    policy.map(|policy| policy.detectors).map_err(|problems| {
+        let errors = problems.iter().filter(|problem| problem.level == Level::Error).count();
+        let rendered: String =
+            problems.iter().map(|problem| problem.render(&name, false) + "\n").collect();
+        let errors = counted(errors, "error", "errors");
+        format!("the policy does not hold\n{rendered}{name} does not hold: {errors}")
+    })
 }
 
 /// The bytes of the file, one more than the limit at most: the policy says that it is too large.

@@ -9,15 +9,16 @@ use std::sync::Arc;
 
 use memchr::memchr;
 
-use super::codec::{CODECS, Codec};
+use super::codec::{CODECS, Codec, Escapes, How, undo};
 use super::map::{BREAK_BYTES, Map};
 use super::runs::runs;
 use super::secret::Secret;
-use super::view::{End, LeftOut, View, Views};
+use super::view::{End, Layers, LeftOut, View, Views};
 use super::{Part, Text};
 use crate::limits::{
     DECODE_BYTES_PER_VIEW, DECODE_DEPTH_MAX, DECODE_EXPANDED_BYTES_MAX, DECODE_EXPANSION_MAX,
     DECODE_VIEWS_MAX, DECODE_WORK_BYTES_MAX, DECODE_WORK_PER_BYTE_MAX, ESCAPE_DEPTH_MAX,
+    ISLAND_ALONE_BYTES_MAX, ISLAND_REACH_BYTES, UNDONE_BYTES_MAX, UNDONE_PER_BYTE_MAX,
 };
 
 /// Which decoders run.
@@ -105,16 +106,36 @@ pub(super) struct Child {
 /// What may still be made of one text.
 struct Budget {
     bytes: usize,
+    /// Bytes of readings with escapes undone.
+    undone: usize,
     views: usize,
     work: usize,
     left_out: LeftOut,
 }
 
+impl Budget {
+    /// A reading of so many bytes was there already.
+    fn give_back(&mut self, rows: u32, bytes: usize) {
+        let regions = rows_of(rows).any(|(_, codec)| matches!(codec.how, How::Regions(_)));
+        self.undone = match regions {
+            true => self.undone.saturating_sub(bytes.saturating_mul(UNDONE_PER_BYTE_MAX)),
+            false => self.undone.saturating_add(bytes),
+        };
+    }
+}
+
+/// The decoders of rows that are bits.
+fn rows_of(rows: u32) -> impl Iterator<Item = (u8, &'static Codec)> {
+    (0..).zip(CODECS).filter(move |(row, _)| rows >> row & 1 == 1)
+}
+
 /// Takes the readings that decoders make.
 pub(super) struct Made<'b> {
     budget: &'b mut Budget,
-    children: Vec<(&'static str, u8, Child)>,
-    name: &'static str,
+    children: Vec<(u32, bool, Child)>,
+    /// Whether escapes are undone that others stand near to.
+    alone: bool,
+    /// The row of the decoder that runs.
     row: u8,
     /// Whether the reading that is decoded is as deep as any may be.
     deepest: bool,
@@ -150,37 +171,72 @@ impl Made<'_> {
         self.budget.left_out.count(self.deepest, self.budget.views == 0);
     }
 
+    /// As [`Made::room`], for a reading with escapes undone.
+    pub(super) fn room_undone(&self) -> usize {
+        self.room().min(self.budget.undone)
+    }
+
+    /// As [`Made::cut`], for want of [`Made::room_undone`].
+    pub(super) fn cut_undone(&mut self) {
+        match self.budget.undone < self.room() {
+            true => self.budget.left_out.undone += 1,
+            false => self.cut(),
+        }
+    }
+
     /// Adds a reading.
     pub(super) fn add(&mut self, child: Child) {
+        let bytes = child.bytes.len();
+        if self.add_rows(1 << self.row, child) {
+            let undone = bytes.saturating_mul(UNDONE_PER_BYTE_MAX);
+            self.budget.undone = self.budget.undone.saturating_add(undone);
+        }
+    }
+
+    /// Adds a reading with the escapes of these rows undone. Whether there was room for it.
+    pub(super) fn add_undone(&mut self, rows: u32, child: Child) -> bool {
+        let bytes = child.bytes.len();
+        if bytes > self.budget.undone {
+            self.cut_undone();
+            return false;
+        }
+        let added = self.add_rows(rows, child);
+        if added {
+            self.budget.undone -= bytes;
+        }
+        added
+    }
+
+    fn add_rows(&mut self, rows: u32, child: Child) -> bool {
         let cost = child.bytes.len() + child.map.len() * BREAK_BYTES;
         if child.bytes.len() == 0 {
-            return;
+            return false;
         }
         if self.deepest || self.budget.views == 0 || cost > self.budget.bytes {
-            return self.cut();
+            self.cut();
+            return false;
         }
         self.budget.bytes -= cost;
         self.budget.views -= 1;
-        self.children.push((self.name, self.row, child));
+        self.children.push((rows, self.alone, child));
+        true
     }
 }
 
-/// Whether a decoder runs over a reading that `lineage` was undone for.
-fn applies(codec: &Codec, row: u8, lineage: &[u8], part: Part, scope: Scope) -> bool {
+/// Whether a decoder runs over a view.
+fn applies(codec: &Codec, row: u8, view: &View<'_>, part: Part, scope: Scope) -> bool {
     let times = match scope {
         Scope::All => codec.times,
         Scope::Live => codec.live,
     };
-    if times == 0 || (codec.root && !(lineage.is_empty() && part == Part::Text)) {
+    if times == 0 || (codec.root && !(view.layers.depth == 0 && part == Part::Text)) {
         return false;
     }
-    if scope == Scope::Live && codec.escape {
-        let is_escape = |row: &&u8| CODECS.get(usize::from(**row)).is_some_and(|row| row.escape);
-        if lineage.iter().filter(is_escape).count() >= ESCAPE_DEPTH_MAX {
-            return false;
-        }
+    let is_escape = matches!(codec.how, How::Escapes(_));
+    if scope == Scope::Live && is_escape && view.layers.escapes >= ESCAPE_DEPTH_MAX {
+        return false;
     }
-    lineage.iter().filter(|known| **known == row).count() < usize::from(times)
+    view.lineage.iter().filter(|known| **known == row).count() < usize::from(times)
 }
 
 /// Reads a text in every way.
@@ -193,6 +249,7 @@ pub(super) fn grow<'a>(text: &Text<'a>, scope: Scope) -> Views<'a> {
     }
     let mut budget = Budget {
         bytes: DECODE_EXPANDED_BYTES_MAX.saturating_add(bytes.saturating_mul(DECODE_EXPANSION_MAX)),
+        undone: UNDONE_BYTES_MAX.saturating_add(bytes.saturating_mul(UNDONE_PER_BYTE_MAX)),
         views: DECODE_VIEWS_MAX.saturating_add(bytes / DECODE_BYTES_PER_VIEW),
         work: DECODE_WORK_BYTES_MAX.saturating_add(bytes.saturating_mul(DECODE_WORK_PER_BYTE_MAX)),
         left_out: LeftOut::default(),
@@ -207,15 +264,21 @@ pub(super) fn grow<'a>(text: &Text<'a>, scope: Scope) -> Views<'a> {
             at += 1;
             continue;
         }
-        let parent = (view.lineage.clone(), view.encoding.clone(), view.maps.clone());
-        for (name, row, child) in children {
-            let child = attach(&parent, at, name, row, child);
+        let parent = Parent {
+            lineage: view.lineage.clone(),
+            layers: view.layers,
+            encoding: view.encoding.clone(),
+            maps: view.maps.clone(),
+        };
+        for (rows, alone, child) in children {
+            let child = attach(&parent, rows, alone, child);
             // The same bytes from the same place, in another order of undoing: they are there.
             let place = (child.source(0), child.bytes.len());
             let last = known.get(&place).copied();
             let mut chain = std::iter::successors(last, |at| alike.get(*at).copied().flatten());
             if chain.any(|at| views.get(at).is_some_and(|view| view.bytes == child.bytes)) {
                 budget.views += 1;
+                budget.give_back(rows, child.bytes.len());
                 continue;
             }
             known.insert(place, views.len());
@@ -234,34 +297,100 @@ fn decode(
     text: &Text<'_>,
     scope: Scope,
     budget: &mut Budget,
-) -> Vec<(&'static str, u8, Child)> {
+) -> Vec<(u32, bool, Child)> {
     let fresh = if at == 0 { text.fresh } else { 0 };
     let source = Source::new(&view.bytes, fresh, view.start, view.end);
-    let deepest = view.lineage.len() >= DECODE_DEPTH_MAX;
-    let mut made = Made { budget, children: Vec::new(), name: "", row: 0, deepest };
-    for (row, codec) in (0..).zip(CODECS) {
-        if applies(codec, row, &view.lineage, text.part, scope) {
-            (made.name, made.row) = (codec.name, row);
-            (codec.decode)(&source, &mut made);
+    let deepest = view.layers.depth >= DECODE_DEPTH_MAX;
+    let mut made = Made { budget, children: Vec::new(), alone: false, row: 0, deepest };
+    let rows =
+        || (0..).zip(CODECS).filter(|(row, codec)| applies(codec, *row, view, text.part, scope));
+    let together = || {
+        rows().filter_map(|(row, codec)| match codec.how {
+            How::Escapes(escapes) => Some((row, escapes)),
+            _ => None,
+        })
+    };
+    let islands = if view.alone { Vec::new() } else { undo(&source, &mut made, together(), &[]) };
+    each_alone(&source, &mut made, together(), &islands);
+    // What lies well within them is read there.
+    let inner = |island: &Range<usize>| {
+        let start = if island.start > 0 { island.start + ISLAND_REACH_BYTES / 2 } else { 0 };
+        let is_last = island.end >= view.bytes.len();
+        start..if is_last { island.end } else { island.end - ISLAND_REACH_BYTES / 2 }
+    };
+    let inner: Vec<_> = islands.iter().map(|(island, _)| inner(island)).collect();
+    for (row, codec) in rows() {
+        made.row = row;
+        match codec.how {
+            How::Escapes(_) => {}
+            How::Apart(_) if view.alone => {}
+            How::Apart(escapes) => {
+                let covered = if codec.root { &[] } else { inner.as_slice() };
+                undo(&source, &mut made, [(row, escapes)].into_iter(), covered);
+            }
+            How::Regions(decode) => decode(&source, &mut made),
         }
     }
     made.children
 }
 
-type Parent = (Vec<u8>, Cow<'static, str>, Vec<Arc<Map>>);
-
-fn attach(parent: &Parent, at: usize, name: &'static str, row: u8, child: Child) -> View<'static> {
-    let (lineage, encoding, maps) = parent;
-    let encoding = match at {
-        0 => Cow::Borrowed(name),
-        _ => Cow::Owned(format!("{encoding}+{name}")),
+/// Reads the short islands in which escapes of several kinds stand with each kind undone alone, before
+/// the readings with all.
+fn each_alone(
+    source: &Source<'_>,
+    made: &mut Made<'_>,
+    kinds: impl Iterator<Item = (u8, Escapes)>,
+    islands: &[(Range<usize>, u32)],
+) {
+    let is_mixed = |(island, rows): &(Range<usize>, u32)| {
+        rows.count_ones() > 1 && island.len() <= ISLAND_ALONE_BYTES_MAX
     };
+    let mixed =
+        islands.iter().filter(|island| is_mixed(island)).fold(0, |all, (_, rows)| all | rows);
+    if mixed == 0 {
+        return;
+    }
+    let others = islands.iter().filter(|island| !is_mixed(island));
+    let others: Vec<_> = others.map(|(island, _)| island.clone()).collect();
+    let together = made.children.len();
+    made.alone = true;
+    for (row, escapes) in kinds.filter(|(row, _)| mixed >> row & 1 == 1) {
+        undo(source, made, [(row, escapes)].into_iter(), &others);
+    }
+    made.alone = false;
+    made.children.rotate_left(together);
+}
+
+/// What a view hands down to those that are made of it.
+struct Parent {
+    lineage: Vec<u8>,
+    layers: Layers,
+    encoding: Cow<'static, str>,
+    maps: Vec<Arc<Map>>,
+}
+
+fn attach(parent: &Parent, rows: u32, alone: bool, child: Child) -> View<'static> {
+    let undone = || rows_of(rows);
+    let names = parent.encoding.split('+').filter(|_| parent.layers.depth > 0);
+    let mut names = names.chain(undone().map(|(_, codec)| codec.name));
+    let encoding = match (parent.layers.depth, rows.count_ones(), undone().next()) {
+        (0, 1, Some((_, codec))) => Cow::Borrowed(codec.name),
+        _ => Cow::Owned(names.by_ref().collect::<Vec<_>>().join("+")),
+    };
+    let escapes = undone().any(|(_, codec)| matches!(codec.how, How::Escapes(_)));
+    // Of several kinds that were undone together it is not known which stood in what comes next.
+    let counted = undone().filter(|_| rows.count_ones() == 1).map(|(row, _)| row);
     View {
         bytes: Cow::Owned(child.bytes.into_bytes()),
         encoding,
         start: child.start,
         end: child.end,
-        lineage: lineage.iter().copied().chain([row]).collect(),
-        maps: maps.iter().cloned().chain([Arc::new(child.map)]).collect(),
+        layers: Layers {
+            depth: parent.layers.depth + 1,
+            escapes: parent.layers.escapes + usize::from(escapes),
+        },
+        alone,
+        lineage: parent.lineage.iter().copied().chain(counted).collect(),
+        maps: parent.maps.iter().cloned().chain([Arc::new(child.map)]).collect(),
     }
 }

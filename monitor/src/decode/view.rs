@@ -25,6 +25,15 @@ pub enum End {
     Edge,
 }
 
+/// What was undone for a view.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Layers {
+    /// Layers, of escapes of several kinds together one.
+    pub(super) depth: usize,
+    /// Layers of escapes.
+    pub(super) escapes: usize,
+}
+
 /// A reading of a text. No `Debug`: the bytes may be anybody's.
 pub struct View<'a> {
     /// The reading.
@@ -35,7 +44,11 @@ pub struct View<'a> {
     pub start: End,
     /// What its last byte is.
     pub end: End,
-    /// Rows of the decoders that were undone, the outermost first.
+    /// How many layers were undone.
+    pub(super) layers: Layers,
+    /// Whether there is another with more escapes undone.
+    pub(super) alone: bool,
+    /// Rows of the decoders that were undone by themselves, the outermost first.
     pub(super) lineage: Vec<u8>,
     /// Where bytes came from, the outermost layer first.
     pub(super) maps: Vec<Arc<Map>>,
@@ -99,6 +112,9 @@ pub struct LeftOut {
     pub expansion: u64,
     /// Views: [`DECODE_VIEWS_MAX`](crate::limits::DECODE_VIEWS_MAX).
     pub views: u64,
+    /// Readings with escapes undone, all of which are to be searched:
+    /// [`UNDONE_PER_BYTE_MAX`](crate::limits::UNDONE_PER_BYTE_MAX).
+    pub undone: u64,
     /// Bytes gone over: [`DECODE_WORK_BYTES_MAX`](crate::limits::DECODE_WORK_BYTES_MAX).
     pub work: u64,
 }
@@ -118,6 +134,7 @@ impl LeftOut {
         self.depth += other.depth;
         self.expansion += other.expansion;
         self.views += other.views;
+        self.undone += other.undone;
         self.work += other.work;
     }
 }
@@ -137,6 +154,8 @@ impl<'a> Views<'a> {
             encoding: Cow::Borrowed("plain"),
             start: End::Cut,
             end: End::Cut,
+            layers: Layers::default(),
+            alone: false,
             lineage: Vec::new(),
             maps: Vec::new(),
         };

@@ -3,14 +3,17 @@
 
 use super::*;
 
+fn views_of(bytes: &str) -> Vec<String> {
+    let views = views_live(&Text { bytes: bytes.as_bytes(), fresh: 0, part: Part::Text });
+    let shown =
+        |view: &View<'_>| format!("{} {}", view.encoding, String::from_utf8_lossy(&view.bytes));
+    views.iter().map(shown).collect()
+}
+
 /// The views of a text but the plain one, as `encoding reading`.
 #[track_caller]
 fn check_views(bytes: &str, expected: &[&str]) {
-    let views = views_live(&Text { bytes: bytes.as_bytes(), fresh: 0, part: Part::Text });
-    let found: Vec<String> = views
-        .iter()
-        .map(|view| format!("{} {}", view.encoding, String::from_utf8_lossy(&view.bytes)))
-        .collect();
+    let found = views_of(bytes);
     assert_eq!(found.first(), Some(&format!("plain {bytes}")));
     assert_eq!(found.get(1..).unwrap_or_default(), expected);
 }
@@ -41,7 +44,41 @@ fn percent_escapes_are_undone_once() {
     check_views("a%2540b", &["percent a%40b"]);
     check_views("%5Cu0040", &["percent \\u0040", "percent+json @"]);
     check_views(r"a\u002540b", &["json a%40b", "json+percent a@b"]);
-    check_views(r"\n%40", &["json \n%40", "percent \\n@", "json+percent \n@"]);
+}
+
+#[test]
+fn escapes_of_several_kinds_near_each_other_are_undone_together() {
+    check_views(
+        r"\n%40",
+        // Each alone as well, where that is short.
+        &["json \n%40", "percent \\n@", "json+percent \n@"],
+    );
+    let nested = r"\u002540&lt;%5Cn";
+    check_views(
+        nested,
+        &[
+            r"json %40&lt;%5Cn",
+            r"percent \u002540&lt;\n",
+            r"html \u002540<%5Cn",
+            r"json+percent+html %40<\n",
+            "json+percent+html+json %40<\n",
+            r"json+percent+html+percent @<\n",
+            "json+percent+html+json+percent @<\n",
+        ],
+    );
+    // Where it is long, not.
+    let long = views_of(&format!("{nested}{}", "%40 \\n".repeat(1_000)));
+    assert!(!long.iter().any(|view| view.starts_with("html ")));
+    assert!(long.iter().any(|view| view.starts_with("json+percent+html %40<\\n")));
+    // Quoted-printable reads what stands elsewhere, too, and is undone after the others.
+    check_views(
+        "=?Q?a%40b=20c?=",
+        &["percent =?Q?a@b=20c?=", "percent+quoted-printable =?Q?a@b c?="],
+    );
+    let far = format!("%40{}\\n", "-".repeat(2_000));
+    let views = views(&Text { bytes: far.as_bytes(), fresh: 0, part: Part::Text });
+    let encodings: Vec<&str> = views.iter().map(|view| view.encoding.as_ref()).collect();
+    assert_eq!(encodings, ["plain", "percent", "json"]);
 }
 
 #[test]
@@ -54,6 +91,12 @@ fn plus_is_a_space_in_a_form_only() {
     for bytes in [r#"{"phone":"+1 202"}"#, "1+1=2", "YWJj+ZGVm==", "=+1", "a=1 +2", "a=\"+1\""] {
         check_views(bytes, &[]);
     }
+    // A key of something that is written in JSON.
+    check_views(r"key=wJ+alr\/XU", &["json key=wJ+alr/XU", "json+percent key=wJ alr/XU"]);
+    check_views(
+        r"name=a+b\n",
+        &["json name=a+b\n", r"percent name=a b\n", "json+percent name=a b\n"],
+    );
 }
 
 #[test]
@@ -99,4 +142,14 @@ fn place_shows_letters_of_keys_only() {
     }
     let long = "k".repeat(99);
     assert_eq!(place(Part::Text, Some(long.as_bytes())).len(), "text ".len() + PLACE_KEY_BYTES_MAX);
+}
+
+#[test]
+fn bytes_with_escapes_undone_are_bounded_and_counted() {
+    // Each layer is as long as the text, and has one more in it.
+    let text = format!("{}&amp;amp;amp;amp;amp;%2525252525\\n", "4111-".repeat(100)).repeat(400);
+    let views = views(&Text { bytes: text.as_bytes(), fresh: 0, part: Part::Text });
+    let undone: usize = views.iter().skip(1).map(|view| view.bytes.len()).sum();
+    assert!(undone > 2 * text.len() && undone <= 3 * text.len() + (16 << 10), "{undone}");
+    assert!(views.left_out.undone > 0, "{:?}", views.left_out);
 }

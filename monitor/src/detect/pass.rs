@@ -9,7 +9,7 @@ use super::forms::{self, Around, Shape, small};
 use super::index::{Bucket, DENSITY_BYTES, GROUP_MAX, LETTERS_MAX, TOKEN_MAX};
 use super::probe::Probe;
 use super::text::{self, Boundary, Run};
-use super::{DetectorId, Engine, Hit, TableOf, checksum, columns, key, table};
+use super::{DetectorId, Engine, Hit, TableOf, checksum, columns, headings, key, table};
 use crate::limits::HITS_PER_SAMPLE_MAX;
 use crate::model::Confidence;
 
@@ -356,8 +356,8 @@ impl Pass<'_, '_> {
         }
     }
 
-    /// Looks at the cells of columns that name what is looked for under keys: of a table, and of
-    /// the tuples of an SQL statement.
+    /// Looks at the cells of columns that name what is looked for under keys: of a table, of the
+    /// tuples of an SQL statement, and of HTML.
     fn cells(&mut self) {
         let (engine, table, text) = (self.engine, self.probe.table(), self.probe.text);
         if engine.index.keyed.rows.is_empty() {
@@ -370,6 +370,15 @@ impl Pass<'_, '_> {
         } else if self.probe.is_sql() {
             columns::each_sql_value(text, |_, cell| self.cell(cell));
         }
+        headings::each_cell(text, |heading, cell| {
+            let named = self.probe.named_by_heading(heading, cell.start);
+            for (index, find) in &engine.index.keyed.rows {
+                if named.contains(*index) {
+                    let found = find(&mut self.probe, cell);
+                    self.keep(*index, found.map(Candidate::under_its_key));
+                }
+            }
+        });
     }
 
     /// Looks at a cell whose column may name what is looked for under keys.

@@ -46,6 +46,8 @@ pub struct Probe<'t> {
     /// Whether the header of the table is not in this text.
     goes_on: bool,
     column: Option<(usize, Column)>,
+    /// A cell of an HTML table, and the heading of its column.
+    heading: Option<(usize, (usize, usize))>,
 }
 
 /// The column that a value stands in.
@@ -114,6 +116,7 @@ impl<'t> Probe<'t> {
             table: table.table,
             goes_on: table.goes_on,
             column: None,
+            heading: None,
         }
     }
 
@@ -202,6 +205,12 @@ impl<'t> Probe<'t> {
         }
     }
 
+    /// The detectors that the heading at `span` names, under which the cell at `start` stands.
+    pub(super) fn named_by_heading(&mut self, span: (usize, usize), start: usize) -> Set {
+        self.heading = Some((start, span));
+        self.keys.get_named(self.text, span, self.lexicon).says()
+    }
+
     /// The detectors of which a term ends the key that the value at `start` is stored under, and no
     /// word of that key speaks against it. The term may begin in the key above: `user`, `name`.
     pub(super) fn named_by_end(&mut self, start: usize, keyed: &Keyed) -> Set {
@@ -242,6 +251,9 @@ impl<'t> Probe<'t> {
     /// The spans of the key above that key, empty where there is none, and of that key; of one that
     /// says nothing (`value`), of those above it.
     pub(super) fn named_key(&mut self, start: usize) -> Option<((usize, usize), (usize, usize))> {
+        if let Some((_, name)) = self.heading.filter(|(at, _)| *at == start) {
+            return Some(((name.0, name.0), name));
+        }
         let Some(inner) = self.wide_key(start) else {
             return self.column_name(start).map(|name| ((name.0, name.0), name));
         };

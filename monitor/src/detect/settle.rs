@@ -70,7 +70,7 @@ pub struct Reading {
 /// Orders hits of several readings of one text by where they stand in it, and of those that share
 /// bytes keeps the best: what one reading takes for a value may be part of one that another reads
 /// whole.
-pub fn settle_readings(readings: &mut Vec<Reading>) {
+pub(super) fn settle_readings(readings: &mut Vec<Reading>) {
     let rank = |reading: &Reading| {
         let bytes = reading.span.end.saturating_sub(reading.span.start);
         (reading.hit.confidence, bytes, reading.hit.score_db, Reverse(reading.view))

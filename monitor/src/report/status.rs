@@ -39,6 +39,8 @@ pub struct Status {
     pub taps: Vec<String>,
     /// Gates in use.
     pub gates: Vec<String>,
+    /// Programs that are loaded, and how many instructions the verifier walked to accept each.
+    pub programs: BTreeMap<String, u32>,
     /// What the kernel side counted.
     pub kernel: BTreeMap<String, u64>,
     /// What the user side counted.

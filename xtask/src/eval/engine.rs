@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use egress_monitor::decode::{Decoder, Part, Text, views};
-use egress_monitor::detect::{self, Engine, Hit, Reading, Tier, settle_readings};
+use egress_monitor::detect::{self, Engine, Hit, Reading, Readings, Tier};
 use egress_monitor::model::{Confidence, Entity};
 use egress_monitor::reassemble::Gap;
 
@@ -58,28 +58,18 @@ impl Finder {
         hits.iter().map(found).collect()
     }
 
-    /// What stands in a text in any of its readings, settled as `scan` settles it.
+    /// What stands in a text in any of its readings, judged and settled as `scan` does.
     pub fn decoded(&self, text: &[u8]) -> Vec<Found> {
         let views = views(&Text { bytes: text, fresh: 0, part: Part::Text });
         let in_order: Vec<_> = views.iter().collect();
-        let (mut readings, mut hits) = (Vec::new(), Vec::new());
-        for (number, view) in in_order.iter().enumerate() {
-            hits.clear();
-            self.0.find(&view.bytes, &mut hits);
-            for hit in &hits {
-                let range = hit.start..hit.end;
-                if !view.is_at_edge(&range) {
-                    readings.push(Reading { span: view.span(range), view: number, hit: *hit });
-                }
-            }
-        }
-        settle_readings(&mut readings);
+        let mut readings = Readings::default();
+        readings.find(&in_order, None, |bytes, hits| self.0.find(bytes, hits));
         let found = |reading: &Reading| {
             let bytes = &in_order.get(reading.view)?.bytes;
             let value = bytes.get(reading.hit.start..reading.hit.end)?;
             Some(Found { span: reading.span.clone(), ..self.found(&reading.hit, value) })
         };
-        readings.iter().filter_map(found).collect()
+        readings.found().iter().filter_map(found).collect()
     }
 
     fn found(&self, hit: &Hit, value: &[u8]) -> Found {

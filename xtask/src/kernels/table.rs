@@ -21,10 +21,24 @@ pub enum Outcome {
     Missed,
     /// The guest cannot send that way.
     Skipped,
+    /// The socket was shut, and the call failed.
+    Refused,
+    /// The socket was shut, and what it sent was dropped.
+    Dropped,
+    /// No path, but a program, and how many instructions the verifier walked.
+    Verified,
 }
 
 impl Outcome {
-    const ALL: [Outcome; 4] = [Outcome::Found, Outcome::Gap, Outcome::Missed, Outcome::Skipped];
+    /// Those of paths.
+    const ALL: [Outcome; 6] = [
+        Outcome::Found,
+        Outcome::Gap,
+        Outcome::Missed,
+        Outcome::Skipped,
+        Outcome::Refused,
+        Outcome::Dropped,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -32,6 +46,9 @@ impl Outcome {
             Outcome::Gap => "gap",
             Outcome::Missed => "missed",
             Outcome::Skipped => "skipped",
+            Outcome::Refused => "refused",
+            Outcome::Dropped => "dropped",
+            Outcome::Verified => "verified",
         }
     }
 }
@@ -155,7 +172,12 @@ impl fmt::Display for Table {
         }
         for tried in &self.kernels {
             if let (Verdict::Paths(rows), Some((release, _))) = (&tried.verdict, &tried.kernel) {
-                writeln!(f, "\n### {release}\n\n{}", Paths(rows))?;
+                let of_paths = |row: &&Row| row.outcome != Outcome::Verified;
+                let (paths, programs): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(of_paths);
+                writeln!(f, "\n### {release}\n\n{}", Paths(&paths))?;
+                if !programs.is_empty() {
+                    writeln!(f, "\n{}", Programs(&programs))?;
+                }
             }
         }
         Ok(())
@@ -163,7 +185,7 @@ impl fmt::Display for Table {
 }
 
 /// Paths against ways to hook, each in the order in which they came.
-struct Paths<'a>(&'a [Row]);
+struct Paths<'a>(&'a [&'a Row]);
 
 impl fmt::Display for Paths<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -192,6 +214,22 @@ impl fmt::Display for Paths<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Programs, and how many instructions the verifier walked to accept each.
+struct Programs<'a>(&'a [&'a Row]);
+
+impl fmt::Display for Programs<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A program that several ways have in common is told by each.
+        let counts: BTreeMap<&str, &str> = self
+            .0
+            .iter()
+            .map(|row| (row.path.as_str(), row.why.as_deref().unwrap_or_default()))
+            .collect();
+        write!(f, "| program | instructions verified |\n| --- | ---: |")?;
+        counts.iter().try_for_each(|(program, count)| write!(f, "\n| {program} | {count} |"))
     }
 }
 
@@ -240,7 +278,7 @@ mod tests {
         let rows = read(LINES).unwrap();
         let wanted = "| path | over | tracepoints | lsm |\n| --- | --- | --- | --- |\n\
                       | write | tcp4 | found | found |\n| sendfile | tcp4 | gap: a/b |  |";
-        assert_eq!(Paths(&rows).to_string(), wanted);
+        assert_eq!(Paths(&rows.iter().collect::<Vec<_>>()).to_string(), wanted);
         assert!(read("a panic\n").is_err());
     }
 

@@ -26,6 +26,7 @@ const EXAMPLES: &str = "Examples:
   egress-monitor redact < app.log > clean.log
   tail -f app.log | egress-monitor redact --line-buffered | tee clean.log
   egress-monitor redact --mode token --key-file redact.key orders.csv > orders-clean.csv
+  egress-monitor redact --policy policy.toml < app.log    your own detectors as well
   egress-monitor redact --gzip app.log.1.gz > clean.log.1.gz
   head -c 32 /dev/urandom > redact.key && chmod 600 redact.key
 
@@ -55,6 +56,9 @@ pub struct RedactArgs {
     /// Only entities with one of these tags, such as PCI-DSS,GDPR
     #[arg(long, value_name = "TAG", value_delimiter = ',')]
     tags: Vec<String>,
+    /// Take out what the detectors of this policy find, too
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// Only what is found with this confidence or more
     #[arg(long, value_enum, default_value_t = ConfidenceName::Low)]
     min_confidence: ConfidenceName,
@@ -127,8 +131,8 @@ pub fn run(args: &RedactArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn redactor(args: &RedactArgs) -> Result<Redactor, Exit> {
-    let engine = names::engine(&args.entities, &args.tags);
-    let engine = engine.map_err(|what| Exit::new(TROUBLE, what))?;
+    let chosen = names::Chosen::new(&args.entities, &args.tags, args.policy.as_deref());
+    let engine = chosen.map_err(|what| Exit::new(TROUBLE, what))?.engine();
     let mode = match args.mode {
         ModeName::Mask => Mode::Mask,
         ModeName::Token => Mode::Token,

@@ -27,6 +27,7 @@ impl Daemon {
             kills_tripped: self.answer.kills_tripped(),
             taps: hooks::in_use(&self.hooks, Purpose::Tap),
             gates: hooks::in_use(&self.hooks, Purpose::Gate),
+            programs: self.programs.verified().into_iter().collect(),
             kernel: Counter::ALL
                 .iter()
                 .map(|&counter| (counter.name().into(), self.programs.counter(counter)))

@@ -89,8 +89,11 @@ impl Allow {
     }
 
     /// Entities that it names and that there are none of.
-    pub fn unknown<'a>(&'a self, known: &'a [&str]) -> impl Iterator<Item = &'a str> {
-        self.entities.iter().map(String::as_str).filter(|name| !known.contains(name))
+    pub fn unknown<'a>(&'a self, known: &'a [String]) -> impl Iterator<Item = &'a str> {
+        self.entities
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !known.iter().any(|known| known == name))
     }
 }
 
@@ -169,6 +172,6 @@ mod tests {
         check("V W # egress-monitor:allow[CARD, MAIL] b", &["b", "b"]);
         check("W # egress-monitor:allow[CARD] next\nV W", &["-", "next", "-"]);
         let text = b"egress-monitor:allow[CARD,NONE] x";
-        assert_eq!(allows(text)[0].unknown(&["CARD"]).collect::<Vec<_>>(), ["NONE"]);
+        assert_eq!(allows(text)[0].unknown(&["CARD".to_owned()]).collect::<Vec<_>>(), ["NONE"]);
     }
 }

@@ -153,7 +153,7 @@ impl Baseline {
     pub fn stale(
         &self,
         looked_at: &BTreeSet<String>,
-        entities: &[&str],
+        entities: &[String],
         min_confidence: Confidence,
     ) -> Vec<String> {
         self.stale_names(looked_at, entities, min_confidence)
@@ -164,7 +164,7 @@ impl Baseline {
     fn stale_names<'a>(
         &'a self,
         looked_at: &'a BTreeSet<String>,
-        entities: &'a [&str],
+        entities: &'a [String],
         min_confidence: Confidence,
     ) -> impl Iterator<Item = &'a Name> {
         self.accepted
@@ -173,7 +173,7 @@ impl Baseline {
                 let (path, entity, _) = name;
                 let file = path.split('!').next().unwrap_or(path);
                 **confidence >= min_confidence
-                    && entities.contains(&entity.as_str())
+                    && entities.contains(entity)
                     && !self.seen.contains(*name)
                     && (looked_at.contains(path)
                         || looked_at.contains(file)
@@ -196,7 +196,7 @@ impl Baseline {
     pub fn write(
         &self,
         looked_at: &BTreeSet<String>,
-        entities: &[&str],
+        entities: &[String],
         min_confidence: Confidence,
         whole: bool,
     ) -> Result<usize, String> {

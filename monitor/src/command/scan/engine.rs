@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::command::names::entities_of;
+use crate::command::names::Chosen;
 use crate::decode::{LeftOut, Text, View, views};
-use crate::detect::{Detector, DetectorId, Engine, Hit, KEY_BYTES, Key, Reading, settle_readings};
+use crate::detect::{DetectorId, Engine, Hit, KEY_BYTES, Key, Reading, Readings};
 use crate::limits::{WINDOW_HELD_BYTES, WINDOW_STEP_BYTES};
 use crate::model::{Confidence, Tag};
 
@@ -49,8 +49,7 @@ pub struct Candidate {
 /// What a search uses again in the next.
 #[derive(Default)]
 pub struct Scratch {
-    hits: Vec<Hit>,
-    readings: Vec<Reading>,
+    readings: Readings,
     /// What was found.
     pub candidates: Vec<Candidate>,
 }
@@ -73,12 +72,12 @@ impl Left {
 }
 
 impl Finder {
-    /// With these entities on.
-    pub fn new(rows: &[&'static Detector], key: [u8; KEY_BYTES], show_values: bool) -> Finder {
+    /// With these detectors on.
+    pub fn new(chosen: &Chosen, key: [u8; KEY_BYTES], show_values: bool) -> Finder {
         Finder {
-            engine: Engine::new(&entities_of(rows)),
+            engine: chosen.engine(),
             key: Key::from_bytes(key),
-            names: rows.iter().map(|row| row.entity.into()).collect(),
+            names: chosen.names().map(Into::into).collect(),
             show_values,
         }
     }
@@ -87,52 +86,29 @@ impl Finder {
     /// readings that share bytes the best counts. `led` is the text with the byte before it, where the beginning
     /// of the text cuts nothing.
     pub fn find(&self, text: &Text<'_>, led: Option<&[u8]>, scratch: &mut Scratch) -> Left {
-        let Scratch { hits, readings, candidates } = scratch;
+        let Scratch { readings, candidates } = scratch;
         let views = views(text);
         let in_order: Vec<&View<'_>> = views.iter().collect();
-        let mut cut = 0;
-        readings.clear();
-        for (number, view) in in_order.iter().enumerate() {
-            // The first is the text itself.
-            let led = led.filter(|_| number == 0);
-            cut += self.hits(led.unwrap_or(&view.bytes), hits);
-            for hit in hits.iter() {
-                let mut hit = *hit;
-                if led.is_some() {
-                    let Some(start) = hit.start.checked_sub(1) else { continue };
-                    (hit.start, hit.end) = (start, hit.end.saturating_sub(1));
-                } else {
-                    let range = hit.start..hit.end;
-                    if view.is_at_edge(&range) {
-                        continue;
-                    }
-                    (hit.confidence, hit.partial) = view.judge(&range, hit.confidence, hit.partial);
-                }
-                let span = view.span(hit.start..hit.end);
-                readings.push(Reading { span, view: number, hit });
-            }
-        }
-        settle_readings(readings);
-        candidates.extend(readings.iter().filter_map(|reading| {
+        let cut = readings.find(&in_order, led, |bytes, hits| self.hits(bytes, hits));
+        candidates.extend(readings.found().iter().filter_map(|reading| {
             let view = in_order.get(reading.view)?;
             let value = view.bytes.get(reading.hit.start..reading.hit.end)?;
             Some(self.candidate(reading, value, &view.encoding))
         }));
-        Left { hits: cut, undecoded: views.left_out }
+        Left { hits: cut as u64, undecoded: views.left_out }
     }
 
     /// The hits in a reading, step by step, so that their bound is one of each step. What is said of
     /// a value depends on no more than [`WINDOW_HELD_BYTES`] on either side.
-    fn hits(&self, bytes: &[u8], hits: &mut Vec<Hit>) -> u64 {
+    fn hits(&self, bytes: &[u8], hits: &mut Vec<Hit>) -> usize {
         let (mut cut, mut from) = (0, 0);
-        hits.clear();
         while from < bytes.len() {
             let until = from.saturating_add(WINDOW_STEP_BYTES).min(bytes.len());
             let begin = from.saturating_sub(WINDOW_HELD_BYTES);
             let end = until.saturating_add(WINDOW_HELD_BYTES).min(bytes.len());
             let before = hits.len();
             let window = bytes.get(begin..end).unwrap_or_default();
-            cut += self.engine.find(window, hits) as u64;
+            cut += self.engine.find(window, hits);
             let mut number = 0;
             hits.retain_mut(|hit| {
                 number += 1;

@@ -29,7 +29,7 @@ use reader::Rules;
 use walk::Walk;
 
 use crate::command::exit::Exit;
-use crate::command::names;
+use crate::command::names::Chosen;
 use crate::limits::SCAN_FINDINGS_MAX;
 use crate::model::Confidence;
 
@@ -39,6 +39,7 @@ const EXAMPLES: &str = "Examples:
   kubectl logs shop | egress-monitor scan -               standard input
   egress-monitor scan --changed-since origin/main         what a pull request adds
   egress-monitor scan --format sarif . > findings.sarif   for code scanning
+  egress-monitor scan --policy policy.toml                your own detectors as well
   egress-monitor scan --write-baseline baseline.json      accept what is there
   egress-monitor scan --baseline baseline.json            and be told what is new
 
@@ -69,6 +70,9 @@ pub struct ScanArgs {
     /// Look only for what these regulations ask after, such as PCI-DSS,HIPAA
     #[arg(long, value_name = "TAGS", value_delimiter = ',')]
     tags: Vec<String>,
+    /// Look for what the detectors of this policy find, too
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// Leave out what matches, as in .gitignore; may be given again
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
@@ -135,7 +139,8 @@ fn confidence() -> impl TypedValueParser<Value = Confidence> {
 /// revision that is not known, an output that cannot be written.
 pub fn run(args: &ScanArgs) -> Result<ExitCode, Exit> {
     let trouble = |message: String| Exit::new(TROUBLE, message);
-    let rows = names::rows(&args.entities, &args.tags).map_err(trouble)?;
+    let chosen =
+        Chosen::new(&args.entities, &args.tags, args.policy.as_deref()).map_err(trouble)?;
     if args.show_values && (args.format != Format::Text || !std::io::stdout().is_terminal()) {
         let what = "--show-values shows values on a terminal and as text only; leave it out here: \
                     values belong into no file and no log";
@@ -161,8 +166,8 @@ pub fn run(args: &ScanArgs) -> Result<ExitCode, Exit> {
         exclude: walk::exclude(&args.exclude).map_err(trouble)?,
     };
     let rules = Rules {
-        finder: Finder::new(&rows, key, args.show_values),
-        entities: rows.iter().map(|row| row.entity).collect(),
+        finder: Finder::new(&chosen, key, args.show_values),
+        entities: chosen.names().map(str::to_owned).collect(),
         binary: args.binary,
         min_confidence: args.min_confidence,
         allow: !args.no_allow,
@@ -171,7 +176,7 @@ pub fn run(args: &ScanArgs) -> Result<ExitCode, Exit> {
         || std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         usize::from,
     );
-    let scan = run::Scan { args, rows, walk, rules, changed, threads, stable_key };
+    let scan = run::Scan { args, chosen, walk, rules, changed, threads, stable_key };
     scan.run(baseline).map_err(trouble).map(|outcome| {
         ExitCode::from(match outcome {
             run::Outcome::Clean => 0,

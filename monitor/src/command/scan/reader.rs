@@ -26,7 +26,7 @@ pub struct Rules {
     /// The detectors that are on.
     pub finder: Finder,
     /// Their names.
-    pub entities: Vec<&'static str>,
+    pub entities: Vec<String>,
     /// Whether contents that are no text are searched as well.
     pub binary: bool,
     /// What is less sure is left out.
@@ -310,7 +310,7 @@ impl Walk<'_> {
     fn warn(
         &mut self,
         allow: &allow::Allow,
-        entities: &[&str],
+        entities: &[String],
         path: &Arc<str>,
         lines: Lines<'_>,
         report: &mut Report,

@@ -21,7 +21,7 @@ use super::reader::{Reader, Rules};
 use super::summary::{Summary, counted};
 use super::walk::{Job, Walk};
 use crate::command::input::Skip;
-use crate::detect::Detector;
+use crate::command::names::Chosen;
 use crate::limits::{SCAN_AHEAD_FILES_MAX, SCAN_QUEUE_FILES_MAX};
 
 /// Path of standard input where one is printed.
@@ -30,7 +30,7 @@ const STDIN: &str = "-";
 /// What is to be done.
 pub(super) struct Scan<'a> {
     pub args: &'a ScanArgs,
-    pub rows: Vec<&'static Detector>,
+    pub chosen: Chosen,
     pub walk: Walk,
     pub rules: Rules,
     pub changed: Option<Changed>,
@@ -98,7 +98,7 @@ impl Scan<'_> {
         let colour = AutoStream::choice(&stdout) != ColorChoice::Never;
         let mut out = BufWriter::with_capacity(64 << 10, stdout.lock());
         let run = Run {
-            rows: &self.rows,
+            chosen: &self.chosen,
             stable_key: self.stable_key,
             baseline: self.args.baseline.is_some(),
             colour,

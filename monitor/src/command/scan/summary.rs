@@ -101,8 +101,14 @@ impl Summary {
             counted(self.files, "file"),
             size(self.bytes)
         )?;
-        let LeftOut { depth, expansion, views, work } = self.left.undecoded;
-        let reasons = [(depth, "depth"), (expansion, "size"), (views, "number"), (work, "work")];
+        let LeftOut { depth, expansion, views, undone, work } = self.left.undecoded;
+        let reasons = [
+            (depth, "depth"),
+            (expansion, "size"),
+            (views, "number"),
+            (undone, "escapes"),
+            (work, "work"),
+        ];
         let reasons: Vec<String> = reasons
             .iter()
             .filter(|(count, _)| *count > 0)

@@ -3,18 +3,16 @@
 
 use memchr::memchr;
 
-use super::escape::{Escape, undo};
+use super::escape::{Escape, Escapes};
 use crate::decode::http::{ChunkLine, chunk_line};
-use crate::decode::tree::{Made, Source};
 
-pub(super) fn decode(source: &Source<'_>, made: &mut Made<'_>) {
-    undo(
-        source,
-        made,
-        |rest| memchr(b'\r', rest),
-        |bytes, at| match chunk_line(bytes.get(at..)?.iter().copied(), true) {
+pub(super) const ESCAPES: Escapes = Escapes {
+    find: |rest| memchr(b'\r', rest),
+    begin: || {
+        Box::new(|bytes, at| match chunk_line(bytes.get(at..)?.iter().copied(), true) {
             ChunkLine::Line { len, .. } => Some(Escape::nothing(len)),
             ChunkLine::Cut { .. } | ChunkLine::Bad => None,
-        },
-    );
-}
+        })
+    },
+    may_be: |_| true,
+};

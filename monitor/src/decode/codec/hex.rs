@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use super::escape::{Escape, undo};
+use super::escape::{Escape, Escapes};
 use super::plausible::keep;
 use crate::decode::map::Map;
 use crate::decode::runs::{next_line, nibble, read_beginnings};
@@ -22,17 +22,16 @@ const PROBE_BYTES: usize = 64;
 const PAIRS_ASKED: usize = 8;
 
 /// Escapes.
-pub(super) fn decode_escapes(source: &Source<'_>, made: &mut Made<'_>) {
-    undo(
-        source,
-        made,
-        |rest| memchr(b'\\', rest),
-        |bytes, at| match bytes.get(at + 1..at + 4)? {
+pub(super) const ESCAPES: Escapes = Escapes {
+    find: |rest| memchr(b'\\', rest),
+    begin: || {
+        Box::new(|bytes, at| match bytes.get(at + 1..at + 4)? {
             [b'x', high, low] => Some(Escape::byte(4, byte(*high, *low)?)),
             _ => None,
-        },
-    );
-}
+        })
+    },
+    may_be: |_| true,
+};
 
 /// Runs.
 pub(super) fn decode(source: &Source<'_>, made: &mut Made<'_>) {

@@ -1,11 +1,10 @@
 //! Character references of HTML and XML (HTML Living Standard section 13.5): numbers, and the names
 //! of what stands in values. Of the two thousand other names none is undone. A row of a table with
-//! a heading, and a term with its description, read as `"name": value`; columns are not told apart.
+//! a heading, and a term with its description, read as `"name": value`; columns are told apart in `detect`.
 
 use memchr::memchr2;
 
-use super::escape::{Escape, undo};
-use crate::decode::tree::{Made, Source};
+use super::escape::{Escape, Escapes};
 
 /// Bytes of the longest reference that is undone, such as `&#x0000040;`.
 const REFERENCE_BYTES_MAX: usize = 12;
@@ -53,17 +52,17 @@ const PAIRS: [(&[u8], &[u8]); 2] = [(b"th", b"td"), (b"dt", b"dd")];
 /// Bytes of the element of a name, with its tags and the tag behind it.
 const NAME_BYTES_MAX: usize = 160;
 
-pub(super) fn decode(source: &Source<'_>, made: &mut Made<'_>) {
-    let mut open = Open::Nothing;
-    undo(
-        source,
-        made,
-        |rest| memchr2(b'&', b'<', rest),
-        |bytes, at| {
-            if bytes.get(at) == Some(&b'&') { escape(bytes, at) } else { tag(bytes, at, &mut open) }
-        },
-    );
-}
+pub(super) const ESCAPES: Escapes = Escapes {
+    find: |rest| memchr2(b'&', b'<', rest),
+    begin: || {
+        let mut open = Open::Nothing;
+        Box::new(move |bytes, at| match bytes.get(at) {
+            Some(b'&') => escape(bytes, at),
+            _ => tag(bytes, at, &mut open),
+        })
+    },
+    may_be: |_| true,
+};
 
 /// What was begun by the tags so far.
 #[derive(Clone, Copy)]

@@ -2,12 +2,10 @@
 
 use memchr::memchr;
 
-use super::escape::{Escape, undo};
-use crate::decode::tree::{Made, Source};
+use super::escape::{Escape, Escapes};
 
-pub(super) fn decode(source: &Source<'_>, made: &mut Made<'_>) {
-    undo(source, made, |rest| memchr(b'\\', rest), escape);
-}
+pub(super) const ESCAPES: Escapes =
+    Escapes { find: |rest| memchr(b'\\', rest), begin: || Box::new(escape), may_be: |_| true };
 
 fn escape(bytes: &[u8], at: usize) -> Option<Escape> {
     let byte = match bytes.get(at + 1)? {

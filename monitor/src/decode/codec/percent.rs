@@ -3,17 +3,19 @@
 
 use memchr::memchr2;
 
-use super::escape::{Escape, undo};
-use crate::decode::tree::{Made, Source};
+use super::escape::{Escape, Escapes};
 
 /// Bytes without `%` or `+` after which a form is taken to be over.
 const FORM_REACH_BYTES: usize = 4_096;
 
-pub(super) fn decode(source: &Source<'_>, made: &mut Made<'_>) {
-    let mut form = Form::default();
-    let find = |rest: &[u8]| memchr2(b'%', b'+', rest);
-    undo(source, made, find, |bytes, at| escape(bytes, at, &mut form));
-}
+pub(super) const ESCAPES: Escapes = Escapes {
+    find: |rest| memchr2(b'%', b'+', rest),
+    begin: || {
+        let mut form = Form::default();
+        Box::new(move |bytes, at| escape(bytes, at, &mut form))
+    },
+    may_be: |_| true,
+};
 
 fn escape(bytes: &[u8], at: usize, form: &mut Form) -> Option<Escape> {
     if bytes.get(at) == Some(&b'+') {
@@ -30,6 +32,8 @@ struct Form {
     at: usize,
     key: bool,
     value: bool,
+    /// Up to where it was read ahead, and whether the value has a JSON escape there, as no form has.
+    ahead: (usize, bool),
 }
 
 impl Form {
@@ -37,7 +41,7 @@ impl Form {
     /// telephone number in JSON, is a plus.
     fn holds(&mut self, bytes: &[u8], at: usize) -> bool {
         if at - self.at > FORM_REACH_BYTES {
-            *self = Form { at: at - FORM_REACH_BYTES, key: false, value: false };
+            *self = Form { at: at - FORM_REACH_BYTES, ..Form::default() };
         }
         for byte in bytes.get(self.at..at).unwrap_or_default() {
             match byte {
@@ -53,6 +57,22 @@ impl Form {
             }
         }
         self.at = at;
-        self.value
+        self.value && !self.is_json(bytes, at)
+    }
+
+    /// Whether the value that goes on at `at` has an escape of JSON in it (`sig=a+b\/c`): then it is
+    /// something in JSON, and a `+` in it is a plus.
+    fn is_json(&mut self, bytes: &[u8], at: usize) -> bool {
+        if at < self.ahead.0 {
+            return self.ahead.1;
+        }
+        let rest = bytes.get(at..).unwrap_or_default();
+        let rest = rest.get(..FORM_REACH_BYTES).unwrap_or(rest);
+        let ends =
+            |byte: &u8| matches!(byte, b'&' | 0..=b' ' | b'"' | b'<' | b'>' | b'\\' | 0x7f..);
+        let end = rest.iter().position(ends).unwrap_or(rest.len());
+        let json = matches!(rest.get(end..), Some([b'\\', b'/' | b'u', ..]));
+        self.ahead = (at + end.max(1), json);
+        json
     }
 }

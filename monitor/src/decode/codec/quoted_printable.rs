@@ -4,23 +4,18 @@
 use memchr::memchr;
 use memchr::memmem;
 
-use super::escape::{Escape, undo};
-use crate::decode::tree::{Made, Source};
+use super::escape::{Escape, Escapes};
 
-pub(super) fn decode(source: &Source<'_>, made: &mut Made<'_>) {
-    let bytes = source.bytes;
-    if memchr(b'=', bytes).is_none() {
-        return;
-    }
-    let says_so = memmem::find(bytes, b"uoted-printable").is_some()
-        || memmem::find(bytes, b"UOTED-PRINTABLE").is_some();
-    let soft_breaks = || has_soft_break(bytes);
-    let words = memmem::find(bytes, b"=?").is_some();
-    if !says_so && !words && !soft_breaks() {
-        return;
-    }
-    undo(source, made, |rest| memchr(b'=', rest), escape);
-}
+pub(super) const ESCAPES: Escapes = Escapes {
+    find: |rest| memchr(b'=', rest),
+    begin: || Box::new(escape),
+    may_be: |bytes| {
+        memmem::find(bytes, b"uoted-printable").is_some()
+            || memmem::find(bytes, b"UOTED-PRINTABLE").is_some()
+            || memmem::find(bytes, b"=?").is_some()
+            || has_soft_break(bytes)
+    },
+};
 
 /// Whether a line ends in `=` that is no padding and no assignment.
 fn has_soft_break(bytes: &[u8]) -> bool {

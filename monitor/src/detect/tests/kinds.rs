@@ -1,6 +1,7 @@
 //! Cases of the detectors of secrets, of machines, of places and times, and of what only a key tells.
 
 use super::cases::Case;
+use super::{ALL, entities, find_in};
 use crate::model::Confidence::{High, Low, Medium};
 
 /// Cases without a hit have the confidence that a hit would have had; it is not looked at.
@@ -226,4 +227,23 @@ fn people_are_found_and_lookalikes_are_not() {
 #[test]
 fn places_and_times_are_found_and_lookalikes_are_not() {
     PLACES.iter().for_each(super::check);
+}
+
+#[test]
+fn values_in_columns_are_found_by_the_names_of_these() {
+    for (text, wanted) in [
+        ("id,tax id,ssn\n1,2,536228726\n3,4,219098765\n", vec!["US_SSN", "US_SSN"]),
+        ("id,first_name,last_name\n1,Jana,Kovar\n", vec!["PERSON", "PERSON"]),
+        (
+            "INSERT INTO t (id, password) VALUES (1, 'zwQQu.mUm9'), (2, 'xKq7.vTr3')",
+            vec!["PASSWORD", "PASSWORD"],
+        ),
+        (
+            "<table><thead><tr><th>id</th><th>First name</th><th>Password</th></tr></thead>\
+             <tr><td>1</td><td>Jana</td><td>zwQQu.mUm9</td></tr></table>",
+            vec!["PERSON", "PASSWORD"],
+        ),
+    ] {
+        assert_eq!(entities(&find_in(&ALL, text.as_bytes())), wanted, "{text}");
+    }
 }

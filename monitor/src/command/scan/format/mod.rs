@@ -11,7 +11,7 @@ use std::io::{self, Write};
 
 use super::found::{Found, Warning};
 use super::summary::Summary;
-use crate::detect::Detector;
+use crate::command::names::Chosen;
 
 /// What a finding is to the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub enum Format {
 /// What a printer needs to know of the run.
 pub struct Run<'a> {
     /// The entities that are looked for.
-    pub rows: &'a [&'static Detector],
+    pub chosen: &'a Chosen,
     /// Whether fingerprints are the same in the next run.
     pub stable_key: bool,
     /// Whether there is a baseline.

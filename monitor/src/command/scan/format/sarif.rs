@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{Printer, Run, Standing, confidence, sentence};
 use crate::command::scan::found::{Found, Level, Warning};
 use crate::command::scan::summary::Summary;
+use crate::model::Tag;
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -29,15 +30,21 @@ pub(super) struct Sarif {
 impl Printer for Sarif {
     fn begin(&mut self, run: &mut Run<'_>) -> io::Result<()> {
         let mut rules: Vec<Value> = Vec::new();
-        for row in run.rows {
-            let name = row.entity;
-            let tags: Vec<&str> = row.tags.iter().map(|tag| tag.name()).collect();
+        let built_in = run.chosen.rows.iter().map(|row| {
+            (row.entity, row.title, format!("{}, by {}.", row.title, row.standard), row.tag_set())
+        });
+        let own = run.chosen.customs.iter().map(|custom| {
+            let (short, name) = ("What a detector of the policy finds", custom.entity.name());
+            (name, short, format!("{short} that it calls {name}."), custom.tags)
+        });
+        for (name, short, full, tags) in built_in.chain(own) {
+            let tags: Vec<&str> = tags.iter().map(Tag::name).collect();
             self.rules.insert(name.into(), rules.len());
             rules.push(json!({
                 "id": name,
                 "name": camel(name),
-                "shortDescription": { "text": row.title },
-                "fullDescription": { "text": format!("{}, by {}.", row.title, row.standard) },
+                "shortDescription": { "text": short },
+                "fullDescription": { "text": full },
                 "help": { "text": help(name), "markdown": help_markdown(name) },
                 "defaultConfiguration": { "level": "error" },
                 "properties": { "tags": tags, "precision": "high", "security-severity": "7.0" },
