@@ -41,9 +41,32 @@ pub enum Alerts {
     Pipe,
 }
 
+/// How a daemon is started.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup<'a> {
+    /// What it follows; see [`DEFAULT_POLICY`].
+    pub policy: Option<&'a str>,
+    /// Where alerts go.
+    pub alerts: Alerts,
+    /// How it is to hook sends; the best way of this kernel where none is named.
+    pub tap: Option<&'a str>,
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        Setup { policy: DEFAULT_POLICY, alerts: Alerts::File, tap: None }
+    }
+}
+
 impl Daemon {
     /// Starts it on a policy, and waits until it is armed.
     pub fn start(bench: &Bench, policy: Option<&str>, alerts: Alerts) -> Result<Daemon> {
+        Daemon::start_with(bench, Setup { policy, alerts, tap: None })
+    }
+
+    /// Starts it, and waits until it is armed.
+    pub fn start_with(bench: &Bench, setup: Setup<'_>) -> Result<Daemon> {
+        let Setup { policy, alerts, tap } = setup;
         let folder = bench.folder.0.join("daemon");
         match fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
@@ -56,6 +79,9 @@ impl Daemon {
             let path = folder.join("policy.toml");
             fs::write(&path, policy)?;
             command.arg("--policy").arg(path);
+        }
+        if let Some(tap) = tap {
+            command.arg("--tap").arg(tap);
         }
         let output = match alerts {
             Alerts::File => {

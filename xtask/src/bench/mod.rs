@@ -12,6 +12,8 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 
 mod alert;
+mod beside;
+mod bulk;
 mod carried;
 mod daemon;
 #[cfg(feature = "engine")]
@@ -22,6 +24,9 @@ pub mod machine;
 mod made_up;
 mod nginx;
 mod numbers;
+mod per_send;
+mod pinned;
+mod programs;
 mod sends;
 pub mod table;
 mod turns;
@@ -37,7 +42,7 @@ pub struct BenchArgs {
     /// Something other than the monitor
     #[command(subcommand)]
     other: Option<Other>,
-    /// Fewer and shorter rounds: under a minute instead of under four
+    /// Fewer and shorter rounds: under three minutes instead of under ten
     #[arg(long)]
     quick: bool,
     /// Write the figures to FILE as JSON too
@@ -72,8 +77,14 @@ enum Group {
     Rest,
     /// Tight loops of small sends
     Sends,
+    /// What a send costs, by its size and by how it is hooked
+    PerSend,
     /// nginx under wrk
     Nginx,
+    /// nginx under wrk, beside a bpftrace script
+    Beside,
+    /// A long transfer of large writes
+    Bulk,
     /// From a send to its alert
     Alert,
     /// From a send to the death of its process
@@ -126,7 +137,10 @@ impl Group {
             Group::Start => footprint::start(bench),
             Group::Rest => footprint::rest(bench),
             Group::Sends => sends::measure(bench),
+            Group::PerSend => per_send::measure(bench),
             Group::Nginx => nginx::measure(bench),
+            Group::Beside => beside::measure(bench),
+            Group::Bulk => bulk::measure(bench),
             Group::Alert => alert::measure(bench),
             Group::Kill => kill::measure(bench),
             Group::Carried => carried::measure(bench),

@@ -30,7 +30,7 @@ const CONNECTIONS: &str = "16";
 const ITEMS: u64 = 34;
 
 /// Names of the pages, and what a row calls them.
-const PAGES: [(&str, &str); 3] = [
+pub const PAGES: [(&str, &str); 3] = [
     ("index.html", "nginx under wrk, 600 B of HTML: requests a second"),
     ("catalogue.json", "nginx under wrk, 4 KiB of JSON without findings: requests a second"),
     ("customer.json", "nginx under wrk, 4 KiB of JSON with a card number, each an alert"),
@@ -91,19 +91,20 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 /// Whether it is in a folder of PATH. Administrators' tools may be where PATH does not say.
-fn is_installed(tool: &str) -> bool {
+pub fn is_installed(tool: &str) -> bool {
     let known = Command::new(tool).arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status();
     !matches!(known, Err(error) if error.kind() == ErrorKind::NotFound)
 }
 
 /// A server. Killed when dropped.
-struct Nginx {
+pub struct Nginx {
     master: Child,
     port: u16,
 }
 
 impl Nginx {
-    fn start(folder: &Path) -> Result<Nginx> {
+    /// Starts it in a folder that is made, and waits until it listens.
+    pub fn start(folder: &Path) -> Result<Nginx> {
         fs::create_dir(folder)?;
         fs::write(folder.join(PAGES[0].0), HTML)?;
         fs::write(folder.join(PAGES[1].0), page(None))?;
@@ -132,7 +133,8 @@ impl Nginx {
         Ok(nginx)
     }
 
-    fn requests_per_second(&self, page: &str, seconds: u32) -> Result<f64> {
+    /// The rate under wrk, over so many seconds, of a page.
+    pub fn requests_per_second(&self, page: &str, seconds: u32) -> Result<f64> {
         let url = format!("http://127.0.0.1:{}/{page}", self.port);
         let output = Command::new("wrk")
             .args(["-t1", "-c", CONNECTIONS, "-d", &format!("{seconds}s"), &url])
@@ -143,7 +145,8 @@ impl Nginx {
         rate_of(&said)
     }
 
-    fn stop(mut self) -> Result<()> {
+    /// Stops it, as a service manager would.
+    pub fn stop(mut self) -> Result<()> {
         kill(Pid::from_raw(self.master.id().cast_signed()), Signal::SIGTERM)?;
         let asked = Instant::now();
         while self.master.try_wait()?.is_none() {

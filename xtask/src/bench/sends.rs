@@ -7,13 +7,12 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::unistd::Pid;
+use anyhow::{Result, ensure};
 
 use super::Bench;
 use super::daemon::Daemon;
 use super::made_up;
+use super::pinned::Pinned;
 use super::table::{Row, Unit};
 use super::turns::{self, Turns};
 
@@ -98,29 +97,5 @@ fn time(each: Duration, mut call: impl FnMut(u64) -> io::Result<()>) -> io::Resu
         if elapsed >= each {
             return Ok((elapsed.as_nanos() as f64 / calls as f64, calls));
         }
-    }
-}
-
-/// This thread on one processor, until dropped. What it starts meanwhile would inherit that.
-struct Pinned {
-    all: CpuSet,
-}
-
-impl Pinned {
-    fn to_one_cpu() -> Result<Pinned> {
-        let this = Pid::from_raw(0);
-        let all = sched_getaffinity(this).context("the processors cannot be read")?;
-        let mut one = CpuSet::new();
-        let first = (0..CpuSet::count()).find(|&cpu| all.is_set(cpu) == Ok(true));
-        one.set(first.context("no processor is allowed")?)?;
-        sched_setaffinity(this, &one).context("cannot stay on one processor")?;
-        Ok(Pinned { all })
-    }
-}
-
-impl Drop for Pinned {
-    fn drop(&mut self) {
-        // What was allowed before is allowed again.
-        let _ = sched_setaffinity(Pid::from_raw(0), &self.all);
     }
 }

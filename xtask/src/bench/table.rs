@@ -13,7 +13,7 @@ use super::machine::Machine;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
-    /// With the monitor, of what it is without.
+    /// With the monitor, of what it is without, unless the row says of what.
     Ratio,
     /// Events a second.
     PerSecond,
@@ -33,7 +33,6 @@ pub enum Unit {
     #[cfg_attr(not(feature = "engine"), expect(dead_code, reason = "only the engine's figures"))]
     PerMb,
     /// 10⁶ bytes a second
-    #[cfg_attr(not(feature = "engine"), expect(dead_code, reason = "only the engine's figures"))]
     MbPerSecond,
     /// So many times another's
     #[cfg_attr(not(feature = "engine"), expect(dead_code, reason = "only the engine's figures"))]
@@ -93,6 +92,7 @@ pub struct Row {
     greatest: Option<f64>,
     aim: Option<Aim>,
     met: Option<bool>,
+    passed_over: bool,
     note: String,
 }
 
@@ -107,6 +107,7 @@ impl Row {
             greatest: None,
             aim: None,
             met: None,
+            passed_over: false,
             note: String::new(),
         }
     }
@@ -116,6 +117,13 @@ impl Row {
         let mut row = Row::new(measurement, 0.0, Unit::Ratio);
         (row.unit, row.figure) = (None, None);
         row.note(format!("not measured: {why}"))
+    }
+
+    /// A measurement of something that this machine does not have: nothing is missing without it.
+    pub fn not_there(measurement: &str, why: &str) -> Row {
+        let mut row = Row::not_measured(measurement, why);
+        row.passed_over = true;
+        row
     }
 
     /// The same figure under another name.
@@ -188,7 +196,7 @@ pub struct Table {
 impl Table {
     /// Whether everything was measured.
     pub fn is_whole(&self) -> bool {
-        self.rows.iter().all(|row| row.figure.is_some())
+        self.rows.iter().all(|row| row.figure.is_some() || row.passed_over)
     }
 
     /// Puts the table between the markers of a file.

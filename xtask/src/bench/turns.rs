@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::Bench;
-use super::daemon::{Alerts, DEFAULT_POLICY, Daemon};
+use super::daemon::{Daemon, Setup};
 use super::numbers::{median, range};
 
 /// One quantity, round for round.
@@ -18,14 +18,22 @@ pub struct Turns {
 pub fn take<const N: usize>(
     bench: &Bench,
     rounds: usize,
+    measure: impl FnMut(Option<&Daemon>) -> Result<[f64; N]>,
+) -> Result<[Turns; N]> {
+    take_with(bench, Setup::default(), rounds, measure)
+}
+
+/// The same with a monitor that is set up so.
+pub fn take_with<const N: usize>(
+    bench: &Bench,
+    setup: Setup<'_>,
+    rounds: usize,
     mut measure: impl FnMut(Option<&Daemon>) -> Result<[f64; N]>,
 ) -> Result<[Turns; N]> {
     let mut turns: [Turns; N] = std::array::from_fn(|_| Turns::default());
     for round in 0..rounds {
         for monitored in [round % 2 == 1, round % 2 == 0] {
-            let daemon = monitored
-                .then(|| Daemon::start(bench, DEFAULT_POLICY, Alerts::File))
-                .transpose()?;
+            let daemon = monitored.then(|| Daemon::start_with(bench, setup)).transpose()?;
             let figures = measure(daemon.as_ref())?;
             if let Some(daemon) = daemon {
                 daemon.stop()?;
