@@ -43,13 +43,16 @@ struct Sender {
 }
 
 impl Sender {
-    /// Who runs; `None` where it is the monitor.
+    /// Who runs.
     #[inline(always)]
-    fn get() -> Option<Sender> {
+    fn get() -> Sender {
         // SAFETY: no arguments, always answers.
-        let pid_tgid = unsafe { bpf_get_current_pid_tgid() };
-        let own = (pid_tgid >> 32) as u32 == kernel::self_tgid();
-        (!own).then(|| Sender { pid_tgid, task: Current::get() })
+        Sender { pid_tgid: unsafe { bpf_get_current_pid_tgid() }, task: Current::get() }
+    }
+    /// Whether it is the monitor, whose sends are not looked at: an alert would raise alerts.
+    #[inline(always)]
+    fn is_monitor(self) -> bool {
+        self.tgid() == kernel::self_tgid()
     }
     #[inline(always)]
     fn tgid(self) -> u32 {
@@ -81,7 +84,7 @@ pub fn begin(slot: u32, fd: u32) -> Option<u32> {
 #[inline(never)]
 extern "C" fn note_descriptor(slot: u32, fd: u32) -> u32 {
     let noted = || {
-        let sender = Sender::get()?;
+        let sender = Sender::get();
         note(slot, sender, sender.socket(fd)?)
     };
     noted().is_some() as u32
@@ -91,12 +94,17 @@ extern "C" fn note_descriptor(slot: u32, fd: u32) -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn note_socket(slot: u32, sock: u64) -> u32 {
-    let noted = || note(slot, Sender::get()?, Socket::at(sock));
+    let noted = || note(slot, Sender::get(), Socket::at(sock));
     noted().is_some() as u32
 }
 
 #[inline(always)]
 fn note(slot: u32, sender: Sender, socket: Socket) -> Option<()> {
+    if sender.is_monitor() {
+        // Its socket may be one that it was given: from here on it is the monitor's, at the gate too.
+        unclaim_on(sender, socket);
+        return None;
+    }
     let work = work(slot)?;
     let mut socket = socket;
     let mut protocol = socket.protocol()?;
@@ -138,7 +146,7 @@ fn note(slot: u32, sender: Sender, socket: Socket) -> Option<()> {
 /// A call sends bytes on this socket that no tap reads: the gate is to look at them.
 #[inline(always)]
 pub fn unclaim(fd: u32) -> Option<()> {
-    let sender = Sender::get()?;
+    let sender = Sender::get();
     unclaim_on(sender, sender.socket(fd)?)
 }
 
@@ -146,7 +154,7 @@ pub fn unclaim(fd: u32) -> Option<()> {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn unclaim_socket(sock: u64) -> u32 {
-    let unclaimed = || unclaim_on(Sender::get()?, Socket::at(sock));
+    let unclaimed = || unclaim_on(Sender::get(), Socket::at(sock));
     unclaimed().is_some() as u32
 }
 

@@ -324,3 +324,7 @@ pub const LOOKUP_THREADS_MAX: usize = 2;
 const _: () = assert!(
     (COVERAGE_PROCESSES_MAX * (6 * COVERAGE_EXE_BYTES_MAX + 1_024)) as u64 <= STATUS_BYTES_MAX
 );
+
+/// Times that the walk over all open files rests before it is given up: after each million of them. A
+/// hundred million files of as many as a host can hold take it seconds.
+pub const ITERATOR_RESTS_MAX: u32 = 100;

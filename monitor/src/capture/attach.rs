@@ -2,6 +2,7 @@
 //! not the rest. Takes them off again.
 
 use std::fs::File;
+use std::io::{self, Read as _};
 
 use aya::programs::{
     CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, FEntry, Iter, Lsm, Program,
@@ -13,6 +14,7 @@ use super::btf::{self, Kernel, Need};
 use super::hooks::{Hook, TapChoice, TapWay};
 use super::host;
 use super::programs::{LoadError, Programs, refusal};
+use crate::limits::ITERATOR_RESTS_MAX;
 
 /// Syscalls of the socket tap: program, tracepoint.
 const SEND_HOOKS: [(&str, &str); 6] = [
@@ -106,8 +108,7 @@ impl Programs {
         let link = program.attach().map_err(|error| refusal(hook, error))?;
         let link = program.take_link(link).map_err(|error| refusal(hook, error))?;
         let mut file = link.into_file().map_err(|error| lost(error.to_string()))?;
-        std::io::copy(&mut file, &mut std::io::sink()).map_err(|error| lost(error.to_string()))?;
-        Ok(())
+        walk(&mut file).map_err(|error| lost(error.to_string()))
     }
 
     /// Loads what the verifier takes longest for, side by side: the gate, and the tracepoints of the
@@ -346,6 +347,20 @@ impl Programs {
         }
         Ok(())
     }
+}
+
+/// Runs an iterator that prints nothing to its end. It rests with EAGAIN after each million of objects
+/// (`MAX_ITER_OBJECTS`, kernel/bpf/bpf_iter.c).
+fn walk(iterator: &mut File) -> io::Result<()> {
+    let mut byte = [0];
+    for _ in 0..ITERATOR_RESTS_MAX {
+        match iterator.read(&mut byte) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other("it does not come to its end"))
 }
 
 /// BTF that has these functions, for aya to look up.

@@ -414,6 +414,24 @@ mod tests {
         assert!(error.ends_with("tcp_sock.write_seq"), "{error}");
     }
 
+    /// This kernel's BTF with another name for a structure that only some ways to hook need.
+    #[test]
+    fn what_one_way_to_hook_needs_rules_out_that_way_alone() {
+        let Ok(mut data) = std::fs::read(VMLINUX) else { return };
+        let name = b"\0iov_iter\0";
+        let at = data.windows(name.len()).position(|window| window == name).unwrap();
+        data[at + 1] = b'x';
+        let path = std::env::temp_dir().join(format!("btf-iter-{}", std::process::id()));
+        std::fs::write(&path, data).unwrap();
+        let kernel = read(&path);
+        std::fs::remove_file(&path).unwrap();
+        let kernel = kernel.unwrap();
+        let why = kernel.has(Transports).unwrap_err();
+        assert!(why.starts_with("this kernel's BTF lacks iov_iter.iter_type, "), "{why}");
+        assert_eq!(kernel.has(Rings), Ok(()));
+        assert_eq!(kernel.offsets.iter_count, ABSENT);
+    }
+
     #[test]
     fn functions_alone_keep_their_ids() {
         for ids in [[1, 2], [70_001, 2], [3, 70_000]] {
