@@ -8,7 +8,7 @@ use aya_ebpf::{
     maps::{Array, LruHashMap, PerCpuArray, RingBuf},
 };
 use monitor_ebpf::{
-    COUNTER_SLOTS, Counter, FLOWS_MAX, PROCESSES_MAX, RING_BYTES, SHUT_MAX, TAIL_BYTES,
+    COUNTER_SLOTS, Counter, FLOWS_MAX, PROCESSES_MAX, RING_BYTES, SHUT_MAX,
     prefilter::{SECOND_SHIFT, Table},
     record::{Coverage, Flow, ProcessId, ProcessInfo},
 };
@@ -132,27 +132,7 @@ pub fn flow(cookie: u64) -> Option<&'static mut Flow> {
     FLOWS.get_ptr_mut(cookie).map(|flow| unsafe { &mut *flow })
 }
 
-static NEW_FLOW: Flow = Flow {
-    sent_bytes: 0,
-    seen_bytes: 0,
-    examined_bytes: 0,
-    owner_start_ns: 0,
-    owner_tgid: 0,
-    state: 0,
-    next_position: 0,
-    tail_bytes: 0,
-    gate_position: 0,
-    flags: 0,
-    tls_left: 0,
-    opaque_second: 0,
-    opaque_bytes: 0,
-    claimed: 0,
-    hole_from: 0,
-    hole_to: 0,
-    claimed_bytes: 0,
-    reserved: 0,
-    tail: [0; TAIL_BYTES],
-};
+static NEW_FLOW: Flow = Flow::NEW;
 
 /// The coverage of a process, made where there is none.
 #[inline(always)]

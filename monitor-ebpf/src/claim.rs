@@ -115,30 +115,9 @@ impl Flow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::TAIL_BYTES;
 
     fn flow() -> Flow {
-        Flow {
-            sent_bytes: 0,
-            seen_bytes: 0,
-            examined_bytes: 0,
-            owner_start_ns: 0,
-            owner_tgid: 0,
-            state: 0,
-            next_position: 0,
-            tail_bytes: 0,
-            gate_position: 0,
-            flags: 0,
-            tls_left: 0,
-            opaque_second: 0,
-            opaque_bytes: 0,
-            claimed: 0,
-            hole_from: 0,
-            hole_to: 0,
-            claimed_bytes: 0,
-            reserved: 0,
-            tail: [0; TAIL_BYTES],
-        }
+        Flow::NEW
     }
 
     /// What the gate does first.

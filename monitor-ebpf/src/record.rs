@@ -111,6 +111,31 @@ pub struct Flow {
     pub tail: [u8; TAIL_BYTES],
 }
 
+impl Flow {
+    /// One of which nothing was seen.
+    pub const NEW: Flow = Flow {
+        sent_bytes: 0,
+        seen_bytes: 0,
+        examined_bytes: 0,
+        owner_start_ns: 0,
+        owner_tgid: 0,
+        state: 0,
+        next_position: 0,
+        tail_bytes: 0,
+        gate_position: 0,
+        flags: 0,
+        tls_left: 0,
+        opaque_second: 0,
+        opaque_bytes: 0,
+        claimed: 0,
+        hole_from: 0,
+        hole_to: 0,
+        claimed_bytes: 0,
+        reserved: 0,
+        tail: [0; TAIL_BYTES],
+    };
+}
+
 /// [`Flow::flags`]: `gate_position` holds.
 pub const FLOW_GATE_POSITION: u32 = 1;
 /// [`Flow::flags`]: the last chunk was handed over, so the scan of the next begins in its tail.

@@ -100,16 +100,7 @@ const STREAMS: &[Over] = &[Over::Tcp4, Over::Tcp6];
 const DATAGRAMS: &[Over] = &[Over::Udp4, Over::Udp6];
 const BOTH: &[Over] = &[Over::Tcp4, Over::Tcp6, Over::Udp4, Over::Udp6];
 const MOST: &[Over] = &[Over::Tcp4, Over::Tcp6, Over::Udp4, Over::Udp6, Over::Mptcp];
-const ALL: &[Over] = &[
-    Over::Tcp4,
-    Over::Tcp6,
-    Over::Udp4,
-    Over::Udp6,
-    Over::Mptcp,
-    Over::Raw4,
-    Over::Raw6,
-    Over::Packet,
-];
+const ALL: &[Over] = &Over::ALL;
 
 const fn found(name: &'static str, over: &'static [Over]) -> Way {
     Way { name, over, wanted: Wanted::Found }
