@@ -13,7 +13,7 @@ use monitor_ebpf::{
 };
 
 use crate::{
-    account::{count, coverage, flow, settle},
+    account::{add, count, coverage, flow, settle},
     examine::flush,
     kernel::{
         self, AF_INET, AF_INET6, AF_PACKET, AF_UNIX, Current, IPPROTO_MPTCP, IPPROTO_TCP, Iter,
@@ -363,7 +363,7 @@ extern "C" fn finish(slot: u32) -> u32 {
     if work.head.send_bytes == 0 && work.head.family == AF_PACKET {
         count(Counter::SendsPacketRing, 1);
         if let Some(coverage) = coverage(&work.process) {
-            coverage.packet_ring_sends += 1;
+            add(&mut coverage.packet_ring_sends, 1);
         }
     }
     settle(work, 1);
@@ -377,7 +377,7 @@ pub extern "C" fn unreadable(slot: u32) -> u32 {
     count(Counter::SendsUnreadable, 1);
     let Some(work) = work(slot) else { return 0 };
     if let Some(coverage) = coverage(&work.process) {
-        coverage.unreadable_sends += 1;
+        add(&mut coverage.unreadable_sends, 1);
     }
     0
 }

@@ -6,7 +6,10 @@
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "an atomic exchange, see `work::take_tap`")]
+#![expect(
+    internal_features,
+    reason = "atomic exchange and addition, see `work::take_tap` and `account::add`"
+)]
 
 mod account;
 mod examine;

@@ -19,7 +19,7 @@ use monitor_ebpf::{
 };
 
 use crate::{
-    account::{any_shut, count, coverage, flow, is_shut, settle},
+    account::{add, any_shut, count, coverage, flow, is_shut, settle},
     examine::flush_packet,
     kernel::{self, AF_INET, AF_INET6, IPPROTO_TCP},
     say::say_dropped,
@@ -105,7 +105,7 @@ fn try_weigh(context: &SkBuffContext) -> Option<u32> {
     }
     // What nobody is known to have sent is in coverage under no process.
     if let Some(coverage) = coverage(&owner) {
-        coverage.sent_bytes += sent as u64;
+        add(&mut coverage.sent_bytes, sent as u64);
     }
     // Of what is not claimed, some may be what a tap could not read.
     let hole = flow.flags & FLOW_HOLE != 0;
@@ -149,7 +149,7 @@ fn note(
     let Some(slot) = take_gate() else {
         count(Counter::BytesGateBusy, bytes as u64);
         if let Some(coverage) = coverage(owner) {
-            coverage.gate_busy_bytes += bytes as u64;
+            add(&mut coverage.gate_busy_bytes, bytes as u64);
         }
         return None;
     };
@@ -205,7 +205,7 @@ extern "C" fn finish_packet(slot: u32) -> u32 {
         count(Counter::BytesPacketOverMax, beyond);
     }
     if let Some(coverage) = coverage(&work.process) {
-        coverage.packet_over_max_bytes += beyond;
+        add(&mut coverage.packet_over_max_bytes, beyond);
         // A tap could not read them: here they were.
         if work.skip != 0 {
             coverage.unreadable_bytes = coverage.unreadable_bytes.saturating_sub(looked_at);
