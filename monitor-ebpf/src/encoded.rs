@@ -176,12 +176,19 @@ const fn reached(lanes: Lanes, long: bool) -> bool {
 pub fn encoded(words: [u64; ENCODED_WORDS], long: bool) -> bool {
     let (mut lanes, mut found) = (0, false);
     for word in words {
-        let mut word = word;
-        for place in 0..8 {
-            lanes = count(lanes, word as u8, place);
-            found |= reached(lanes, long);
-            word >>= 8;
-        }
+        found |= goes_on(&mut lanes, word, long);
+    }
+    found
+}
+
+/// Moves the lanes over a word; whether they say so anywhere in it.
+#[inline(always)]
+fn goes_on(lanes: &mut Lanes, word: u64, long: bool) -> bool {
+    let (mut word, mut found) = (word, false);
+    for place in 0..8 {
+        *lanes = count(*lanes, word as u8, place);
+        found |= reached(*lanes, long);
+        word >>= 8;
     }
     found
 }

@@ -8,7 +8,8 @@ use aya_ebpf::helpers::generated::{
 };
 use monitor_ebpf::{
     CHUNK_BYTES, Counter, TAIL_BYTES,
-    prefilter::{BASE, FILL_WORD},
+    encoded::ENCODED_WORDS,
+    prefilter::{BASE, FILL_WORD, LOOK_BACK_WORDS},
     record::{FLAG_TAIL, FLOW_HOLE, FLOW_HOT, FLOW_TLS, Flow, SAMPLE_HEAD_BYTES, SampleHead},
 };
 
@@ -97,7 +98,8 @@ fn flush_of<const PACKET: bool>(slot: u32) -> u32 {
             first = 0;
         }
     } else {
-        clear_tail(work);
+        // What has no positions is never kept: only what the scan looks back at matters.
+        clear_tail(work, if stream { 0 } else { TAIL_BYTES / 8 - SEEN_BACK_WORDS });
     }
     let scanned = scan_text(slot, first, filled, state);
     let murky = scanned == OPAQUE || (scanned != HIT && work.scan.encoded != 0);
@@ -146,11 +148,18 @@ fn claim(work: &Work, flow: &mut Flow, filled: u32) {
     }
 }
 
-/// Fills the tail, by words: as an array it becomes a call that does it by bytes.
+/// Words of the tail that a scan which begins behind it may look at.
+const SEEN_BACK_WORDS: usize = 4;
+const _: () = assert!(SEEN_BACK_WORDS > LOOK_BACK_WORDS && SEEN_BACK_WORDS > ENCODED_WORDS / 2);
+
+/// Fills the tail from a word on, by words: as an array it becomes a call that does it by bytes.
 #[inline(always)]
-fn clear_tail(work: &mut Work) {
+fn clear_tail(work: &mut Work, from: usize) {
     let words = work.tail.as_mut_ptr().cast::<u64>();
     for at in 0..TAIL_BYTES / 8 {
+        if at < from {
+            continue;
+        }
         // SAFETY: within the tail, which is aligned to 8 (asserted below); volatile so that it
         // stays what it is.
         unsafe { words.add(at).write_volatile(FILL_WORD) };

@@ -8,8 +8,8 @@ use monitor_ebpf::{
     CHUNK_BYTES, TAIL_BYTES,
     encoded::{ENCODED_WORDS, encoded, has_letters, is_asked},
     prefilter::{
-        BASE, FILL_WORD, LOOK_BACK_WORDS, TABLE_ALL, TABLE_LONG, TABLE_WIDE, Table, Wake, dense,
-        digits, run_is_long, stirs, strange, wakes,
+        BASE, FILL_WORD, IDLE_WORDS, LOOK_BACK_WORDS, TABLE_ALL, TABLE_LONG, TABLE_WIDE, Table,
+        Wake, are_idle, begins_nothing, dense, digits, run_is_long, stirs, strange, wakes,
     },
 };
 
@@ -30,8 +30,8 @@ const _: () = assert!(LOOK_BACK_WORDS == 2);
 #[repr(C)]
 pub struct Scan {
     state: u32,
-    /// First word, counted from the start of the tail.
-    first: u32,
+    /// Next word, counted from the start of the tail.
+    at: u32,
     /// Word behind the last whole one.
     end: u32,
     /// Words directly before that were passed over, at most [`LOOK_BACK_WORDS`].
@@ -60,7 +60,7 @@ pub extern "C" fn scan_text(slot: u32, first: u32, filled: u32, state: u32) -> u
     {
         let Some(work) = work(slot) else { return HIT };
         let quiet = LOOK_BACK_WORDS as u32;
-        work.scan = Scan { state, first, end: whole / 8, quiet, bytes: whole, encoded: 0 };
+        work.scan = Scan { state, at: first, end: whole / 8, quiet, bytes: whole, encoded: 0 };
         let Some(table) = table() else { return HIT };
         if table.flags & TABLE_ALL != 0 {
             return HIT;
@@ -98,23 +98,64 @@ pub extern "C" fn scan_text(slot: u32, first: u32, filled: u32, state: u32) -> u
 }
 
 /// A stretch of the scan.
-unsafe extern "C" fn scan_words(index: u32, context: *mut c_void) -> c_long {
+unsafe extern "C" fn scan_words(_index: u32, context: *mut c_void) -> c_long {
     // SAFETY: `scan_text` hands over a u32 of its stack.
     let slot = unsafe { *context.cast::<u32>() };
     let (Some(work), Some(table)) = (work(slot), table()) else { return 1 };
-    let first = work.scan.first + index * WORDS_PER_CALL;
     let long = table.flags & TABLE_LONG != 0;
     let mut step = 0;
     while step < WORDS_PER_CALL {
-        // Two a turn: only every other is looked at for a stretch of letters.
-        if pass(slot, work, table, first + step, true, long) != 0
-            || pass(slot, work, table, first + step + 1, false, long) != 0
-        {
-            return 1;
+        step += IDLE_WORDS as u32;
+        if pass_idle(work, long) {
+            continue;
         }
-        step += 2;
+        // Two a turn: only every other is looked at for a stretch of letters.
+        let mut word = 0;
+        while word < IDLE_WORDS as u32 {
+            let at = next_word(work, 2);
+            if pass(slot, work, table, at, true, long) != 0
+                || pass(slot, work, table, at + 1, false, long) != 0
+            {
+                return 1;
+            }
+            word += 2;
+        }
     }
     0
+}
+
+/// Takes the next words: the index of the first. It is kept in memory, for what [`Scan`] says.
+#[inline(always)]
+fn next_word(work: &mut Work, words: u32) -> u32 {
+    let next = &raw mut work.scan.at;
+    // SAFETY: a field of the work area, volatile as in `pass`.
+    unsafe {
+        let at = next.read_volatile();
+        next.write_volatile(at.wrapping_add(words));
+        at
+    }
+}
+
+/// Passes over some words together, where they allow it.
+#[inline(always)]
+fn pass_idle(work: &mut Work, long: bool) -> bool {
+    // SAFETY: as in `pass`.
+    let (state, at) = unsafe {
+        ((&raw const work.scan.state).read_volatile(), (&raw const work.scan.at).read_volatile())
+    };
+    if long || state != BASE as u32 || at + IDLE_WORDS as u32 > work.scan.end {
+        return false;
+    }
+    let index = opaque(at) & WORDS_MASK;
+    // SAFETY: as in `word_at`; behind the mask's end there are more words than these (asserted below).
+    let words =
+        unsafe { *work.tail.as_ptr().cast::<[u64; IDLE_WORDS]>().byte_add(index as usize * 8) };
+    if !are_idle(words) {
+        return false;
+    }
+    work.scan.quiet = LOOK_BACK_WORDS as u32;
+    next_word(work, IDLE_WORDS as u32);
+    true
 }
 
 /// Passes over a word, or looks at it; whether the scan has come to its end.
@@ -131,7 +172,10 @@ fn pass(slot: u32, work: &mut Work, table: &Table, at: u32, even: bool, long: bo
     };
     let rests = state == BASE as u32;
     let stir = rests && stirs(word);
-    if rests && !long && !stir {
+    // Behind the last word anything may follow.
+    let lone = stir && table.flags & TABLE_WIDE == 0 && at + 1 < work.scan.end;
+    let idle = !stir || (lone && nothing(word_before(work, at), word, word_at(work, at + 1)) != 0);
+    if rests && !long && idle {
         let stretch = even && dense(word) && beside_dense(work, at);
         if !stretch {
             if quiet < LOOK_BACK_WORDS as u32 {
@@ -142,6 +186,13 @@ fn pass(slot: u32, work: &mut Work, table: &Table, at: u32, even: bool, long: bo
     }
     look(slot, at, state, stir as u32);
     (work.scan.state >= table.hit as u32) as c_long
+}
+
+/// [`begins_nothing`]. Global, likewise: inlined it takes the verifier four times as long.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn nothing(previous: u64, word: u64, next: u64) -> u32 {
+    begins_nothing(previous, word, next) as u32
 }
 
 /// Whether a word has one beside it that may be of the same stretch. Behind the end is what an earlier
@@ -276,7 +327,9 @@ fn word_until_end(work: &Work, index: u32) -> u64 {
 /// Bound of a word's index that the verifier understands.
 const WORDS_MASK: u32 = 4095;
 const _: () = assert!(WORDS <= WORDS_MASK + 1);
-const _: () = assert!((WORDS_MASK as usize + 1) * 8 <= TAIL_BYTES + 2 * CHUNK_BYTES);
+const _: () = assert!((WORDS_MASK as usize + IDLE_WORDS) * 8 <= TAIL_BYTES + 2 * CHUNK_BYTES);
+const _: () = assert!(WORDS_PER_CALL.is_multiple_of(IDLE_WORDS as u32));
+const _: () = assert!(IDLE_WORDS >= LOOK_BACK_WORDS);
 
 /// A value of which the compiler knows nothing. Without it LLVM drops a mask that it can prove
 /// idle, or moves an addition before the check that guards it, and the verifier says "unbounded

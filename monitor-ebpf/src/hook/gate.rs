@@ -317,23 +317,18 @@ fn payload(context: &SkBuffContext) -> Option<Payload> {
     let (header, protocol) = if is_ipv4 { ((ip[0] & 0xf) as u32 * 4, ip[9]) } else { (40, ip[6]) };
     let protocol = protocol as u16;
     let behind_ip = context.len().saturating_sub(header);
-    let own = if protocol == IPPROTO_TCP {
-        // The length of the header stands in four bits at 12.
-        let [offset] = load::<1>(context, header + 12)?;
-        (offset >> 4) as u32 * 4
-    } else if protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE {
-        8
-    } else {
-        0
-    };
-    let bytes = behind_ip.saturating_sub(own);
-    let mut end = None;
+    let (mut own, mut first) = (0, None);
     if protocol == IPPROTO_TCP {
-        // The sequence number stands at 4, the flags at 13. A SYN has a number of its own.
-        let [a, b, c, d] = load::<4>(context, header + 4)?;
-        let [flags] = load::<1>(context, header + 13)?;
-        let first = u32::from_be_bytes([a, b, c, d]).wrapping_add((flags & SYN != 0) as u32);
-        end = Some(first.wrapping_add(bytes));
+        // The sequence number stands at 4, the length of the header in four bits at 12, the flags at
+        // 13: one read for all of them. A SYN has a number of its own.
+        let [a, b, c, d, _, _, _, _, offset, flags] = load::<10>(context, header + 4)?;
+        own = (offset >> 4) as u32 * 4;
+        let number = u32::from_be_bytes([a, b, c, d]);
+        first = Some(number.wrapping_add((flags & SYN != 0) as u32));
+    } else if protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE {
+        own = 8;
     }
+    let bytes = behind_ip.saturating_sub(own);
+    let end = first.map(|first| first.wrapping_add(bytes));
     Some(Payload { bytes, offset: header + own, header, is_ipv4, protocol, end })
 }

@@ -28,8 +28,10 @@ pub fn send_write(context: TracePointContext) -> u32 {
 #[tracepoint]
 pub fn send_sendto(context: TracePointContext) -> u32 {
     if let Some(slot) = begin(tap(), argument(&context, 0) as u32) {
-        let named = argument(&context, 5) as u32 != 0;
-        name_destination(slot, if named { argument(&context, 4) } else { 0 }, 0);
+        // Of a call that names none it is known already.
+        if argument(&context, 5) as u32 != 0 {
+            name_destination(slot, argument(&context, 4), 0);
+        }
         buffer(slot, argument(&context, 1), argument(&context, 2));
     }
     0
