@@ -104,6 +104,7 @@ fn ring(socket: &OwnedFd, frame: &[u8]) -> io::Result<()> {
         // struct tpacket_hdr: status, length, …
         at.add(8).cast::<u32>().write_volatile(frame.len() as u32);
         at.cast::<u64>().write_volatile(SEND_REQUEST);
-        whole(frame, libc::send(fd, std::ptr::null(), 0, 0))
+        // Later kernels wait until the frame is gone, and for that here in vain.
+        whole(frame, libc::send(fd, std::ptr::null(), 0, libc::MSG_DONTWAIT))
     }
 }

@@ -18,6 +18,9 @@ use crate::net::socket;
 /// Exit code of a sender that cannot send in its way here; the line it printed says why.
 pub const CANNOT: i32 = 77;
 
+/// Seconds that a sender may take, on a kernel that is emulated and while a monitor is armed beside it.
+const SECONDS_MAX: u32 = 200;
+
 /// A socket to send on, and where to.
 pub struct Target {
     /// The socket.
@@ -38,6 +41,9 @@ impl Target {
 /// Sends as the words say; the exit code.
 pub fn run(way: &str, over: &str) -> i32 {
     let over = Over::ALL.into_iter().find(|known| known.name() == over).expect("a transport");
+    // A send that waits for ever ends by this signal, which is told.
+    // SAFETY: a number in and a number out.
+    unsafe { libc::alarm(SECONDS_MAX) };
     match try_run(way, over) {
         Ok(()) => 0,
         Err(error) => {
