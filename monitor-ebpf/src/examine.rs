@@ -10,7 +10,9 @@ use monitor_ebpf::{
     CHUNK_BYTES, Counter, TAIL_BYTES,
     encoded::ENCODED_WORDS,
     prefilter::{BASE, FILL_WORD, LOOK_BACK_WORDS},
-    record::{FLAG_TAIL, FLOW_HOLE, FLOW_HOT, FLOW_TLS, Flow, SAMPLE_HEAD_BYTES, SampleHead},
+    record::{
+        FLAG_TAIL, FLOW_HOLE, FLOW_HOT, FLOW_READ, FLOW_TLS, Flow, SAMPLE_HEAD_BYTES, SampleHead,
+    },
 };
 
 use crate::{
@@ -18,6 +20,7 @@ use crate::{
     kernel::IPPROTO_TCP,
     say::say_lost,
     scan::{HIT, OPAQUE, scan_text},
+    session::bind,
     tls::{begins_record, tls_text},
     work::{Work, work},
 };
@@ -29,7 +32,6 @@ fn identify(head: &mut SampleHead) {
         return;
     }
     head.reserved = 0;
-    head.reserved2 = [0; 16];
     // SAFETY: helpers without arguments that always answer; `comm` is an array of the length given.
     unsafe {
         head.at_ns = bpf_ktime_get_boot_ns();
@@ -68,13 +70,16 @@ fn flush_of<const PACKET: bool>(slot: u32) -> u32 {
         return 0;
     };
     let stream = work.head.protocol == IPPROTO_TCP;
-    if !PACKET {
+    if !PACKET && !work.is_session() {
         claim(work, flow, filled);
     }
     // Without a cookie it is the record of all such sockets.
     let known = stream && work.head.cookie != 0;
     if known && filled != 0 && (flow.flags & FLOW_TLS != 0 || begins_record(work)) {
         if tls_text(slot, filled) != 0 {
+            if !PACKET && !work.is_session() {
+                bind(slot);
+            }
             keep_tls(work, flow, filled);
             return 0;
         }
@@ -169,8 +174,15 @@ fn clear_tail(work: &mut Work, from: usize) {
 /// Keeps account of a text that is TLS records, of which nothing is examined.
 #[inline(always)]
 fn keep_tls(work: &mut Work, flow: &mut Flow, filled: u32) {
-    count(Counter::BytesTls, filled as u64);
-    work.tls += filled as u64;
+    if flow.flags & FLOW_READ != 0 {
+        count(Counter::BytesTlsRead, filled as u64);
+        work.examined += filled as u64;
+        flow.examined_bytes += filled as u64;
+    } else {
+        count(Counter::BytesTls, filled as u64);
+        work.tls += filled as u64;
+        flow.tls_unread = flow.tls_unread.saturating_add(filled);
+    }
     flow.owner_start_ns = work.head.start_ns;
     flow.owner_tgid = work.head.tgid;
     flow.seen_bytes += filled as u64;

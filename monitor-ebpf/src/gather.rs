@@ -126,6 +126,9 @@ fn note(slot: u32, sender: Sender, socket: Socket) -> Option<()> {
     work.common.ends(family, head);
     head.family = family;
     head.protocol = protocol;
+    head.session = 0;
+    head.socket = 0;
+    work.sock = socket.address();
     // The gate knows no other sockets.
     head.cookie = if internet { work.common.cookie() } else { 0 };
     head.position = if protocol == IPPROTO_TCP { socket.write_position()? } else { 0 };
@@ -351,14 +354,23 @@ fn run(slot: u32) {
 #[inline(never)]
 extern "C" fn finish(slot: u32) -> u32 {
     let Some(work) = work(slot) else { return 0 };
-    count(Counter::SendsSeen, 1);
-    count(Counter::BytesSeen, work.head.send_bytes);
     if work.over_max != 0 {
         count(Counter::BytesOverMax, work.over_max);
     }
     if work.unreadable != 0 {
         count(Counter::BytesUnreadable, work.unreadable);
     }
+    if work.is_session() {
+        // What was examined of it is counted where its records leave.
+        count(Counter::TlsWrites, 1);
+        count(Counter::TlsBytes, work.head.send_bytes);
+        work.examined = 0;
+        work.head.send_bytes = 0;
+        settle(work, 0);
+        return 0;
+    }
+    count(Counter::SendsSeen, 1);
+    count(Counter::BytesSeen, work.head.send_bytes);
     // Frames go out of memory that is shared with the socket.
     if work.head.send_bytes == 0 && work.head.family == AF_PACKET {
         count(Counter::SendsPacketRing, 1);

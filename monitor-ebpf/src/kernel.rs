@@ -5,7 +5,8 @@ use aya_ebpf::helpers::generated::{
     bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_user,
 };
 use monitor_ebpf::{
-    ABSENT, Offsets, SETTING_UNIX, SOCK_COMMON_BYTES, Settings, record::SampleHead,
+    ABSENT, Offsets, SETTING_TLS, SETTING_UNIX, SOCK_COMMON_BYTES, Settings,
+    record::{FileId, SampleHead, Session},
 };
 
 #[unsafe(no_mangle)]
@@ -51,6 +52,13 @@ pub fn scratch_slots() -> u32 {
 pub fn looks_at_unix() -> bool {
     // SAFETY: as for `offset!`.
     unsafe { core::ptr::read_volatile(&raw const SETTINGS.flags) & SETTING_UNIX != 0 }
+}
+
+/// Whether executable files are told of.
+#[inline(always)]
+pub fn looks_at_tls() -> bool {
+    // SAFETY: as for `offset!`.
+    unsafe { core::ptr::read_volatile(&raw const SETTINGS.flags) & SETTING_TLS != 0 }
 }
 
 /// Offset of `socket.sk`, for the one program that may follow it without a helper.
@@ -175,17 +183,27 @@ impl Current {
         let leader: *mut u8 = follow!(self.0, task_group_leader);
         follow!(leader, task_start_boottime)
     }
-    /// The socket behind a descriptor; `Ok(None)` where it is a file, a pipe or a terminal.
+    /// The `struct file` behind a descriptor, by address; 0 where there is none.
     #[inline(always)]
-    pub fn socket(self, fd: u32) -> Result<Option<Socket>, ()> {
+    fn descriptor(self, fd: u32) -> Option<u64> {
         let files: *mut u8 = follow!(self.0, task_files);
         let table: *mut u8 = follow!(files, files_fdt);
         let fds_max: u32 = follow!(table, fdtable_max_fds);
         if fd >= fds_max {
-            return Ok(None);
+            return Some(0);
         }
         let fds: u64 = follow!(table, fdtable_fd);
-        let file: u64 = read(fds + fd as u64 * 8, 0).ok_or(())?;
+        read(fds + fd as u64 * 8, 0)
+    }
+    /// The file behind a descriptor.
+    #[inline(always)]
+    pub fn file(self, fd: u32) -> Option<File> {
+        self.descriptor(fd).map(File)
+    }
+    /// The socket behind a descriptor; `Ok(None)` where it is a file, a pipe or a terminal.
+    #[inline(always)]
+    pub fn socket(self, fd: u32) -> Result<Option<Socket>, ()> {
+        let file = self.descriptor(fd).ok_or(())?;
         if file == 0 {
             return Ok(None);
         }
@@ -202,6 +220,32 @@ impl Current {
         }
         let sock: u64 = read(socket, offset!(socket_sk)).ok_or(())?;
         Ok((sock != 0).then_some(Socket(sock)))
+    }
+}
+
+/// A `struct file`, by address.
+#[derive(Clone, Copy)]
+pub struct File(u64);
+
+impl File {
+    /// The one that `linux_binprm.file` points to.
+    #[inline(always)]
+    pub fn of_binprm(binprm: u64) -> Option<File> {
+        read(binprm, offset!(binprm_file)).map(File)
+    }
+    /// Its names, where it is a regular file.
+    #[inline(always)]
+    pub fn id(self) -> Option<FileId> {
+        let inode: u64 = read(self.0, offset!(file_inode))?;
+        let mode: u16 = read(inode, offset!(inode_mode))?;
+        // S_ISREG, include/uapi/linux/stat.h.
+        if mode & 0o170_000 != 0o100_000 {
+            return None;
+        }
+        let number: u64 = read(inode, offset!(inode_number))?;
+        let system: u64 = read(inode, offset!(inode_super))?;
+        let device: u32 = read(system, offset!(super_device))?;
+        Some(FileId { inode: number, device, reserved: 0 })
     }
 }
 
@@ -233,6 +277,9 @@ pub const IPPROTO_TCP: u16 = 6;
 /// IPPROTO_MPTCP.
 pub const IPPROTO_MPTCP: u16 = 262;
 
+/// TCP_CLOSE, include/net/tcp_states.h.
+const TCP_CLOSE: u8 = 7;
+
 /// A socket's `struct sock`, by address.
 #[derive(Clone, Copy)]
 pub struct Socket(u64);
@@ -263,6 +310,26 @@ impl Socket {
     #[inline(always)]
     pub fn cookie(self) -> Option<u64> {
         read(self.0, offset!(sock_cookie))
+    }
+    /// Whether it is the one of a cookie, and not closed.
+    #[inline(always)]
+    pub fn is_open(self, cookie: u64) -> bool {
+        let state: Option<u8> = read(self.0, offset!(sock_state));
+        self.cookie() == Some(cookie) && state.is_some_and(|state| state != TCP_CLOSE)
+    }
+    /// Writes both ends, of a socket of the internet, into a session.
+    #[inline(always)]
+    pub fn ends(self, family: u16, session: &mut Session) -> Option<()> {
+        session.source_port = read(self.0, offset!(sock_num))?;
+        session.destination_port = u16::from_be(read(self.0, offset!(sock_dport))?);
+        if family == AF_INET {
+            session.source = words([read(self.0, offset!(sock_saddr))?, 0, 0, 0]);
+            session.destination = words([read(self.0, offset!(sock_daddr))?, 0, 0, 0]);
+        } else {
+            session.source = words(read(self.0, offset!(sock_v6_saddr))?);
+            session.destination = words(read(self.0, offset!(sock_v6_daddr))?);
+        }
+        Some(())
     }
     /// Of an MPTCP socket the subflow that its connection began with. `None` leaves its bytes to the
     /// gate.

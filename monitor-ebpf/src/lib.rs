@@ -40,8 +40,17 @@ pub const EXE_BYTES: usize = 256;
 pub const ARGS_BYTES: usize = 512;
 /// Bytes of a `struct sock` that are read at once; its `sock_common` is 136 (x86_64, 6.18).
 pub const SOCK_COMMON_BYTES: usize = 192;
-/// Work areas of a CPU: one for the taps, one for the gate, which softirqs run above a tap.
-pub const AREAS_PER_CPU: u32 = 2;
+/// Work areas of a CPU: one for the socket tap, one for the gate, which softirqs run above a tap, and
+/// two for the TLS tap, whose programs can be preempted in the middle of a write.
+pub const AREAS_PER_CPU: u32 = 4;
+/// TLS sessions that the kernel keeps account of; the one idle for longest makes room.
+pub const SESSIONS_MAX: u32 = 16_384;
+/// Threads of which is kept for which session they work; likewise.
+pub const THREADS_MAX: u32 = 16_384;
+/// Executable files that were told of; likewise. One that is forgotten is told of again.
+pub const FILES_MAX: u32 = 16_384;
+/// Bytes of the ring that tells of them; a power of two and whole pages.
+pub const FILES_RING_BYTES: u32 = 256 * 1024;
 /// Chunks of one packet that the gate looks at: a packet of 64 KiB, the most without BIG TCP.
 pub const PACKET_CHUNKS_MAX: u32 = 4;
 /// Entries of the prefilter's table: rows of states times the stride, 16-bit indices.
@@ -74,8 +83,39 @@ pub mod map {
     pub const PREFILTER: &str = "PREFILTER";
     /// Opaque bytes of the host's current second.
     pub const OPAQUE: &str = "OPAQUE";
+    /// [`crate::record::SessionKey`] to [`crate::record::Session`].
+    pub const SESSIONS: &str = "SESSIONS";
+    /// Executable files that were told of: [`crate::record::FileId`] to nothing.
+    pub const FILES_KNOWN: &str = "FILES_KNOWN";
+    /// Ring buffer of [`crate::record::FileSeen`].
+    pub const FILES_SEEN: &str = "FILES_SEEN";
     /// [`crate::AREAS_PER_CPU`] work areas per possible CPU.
     pub const SCRATCH: &str = "SCRATCH";
+}
+
+/// How a function of a TLS library that is hooked takes its arguments, which is what an attachment of the
+/// TLS tap carries as its cookie.
+pub mod call {
+    /// Session, buffer, number of bytes, by the C ABI.
+    pub const WRITE: u64 = 0;
+    /// Likewise, where the session may be any file of NSPR.
+    pub const WRITE_NSPR: u64 = 1;
+    /// `crypto/tls.(*Conn).Write(c, b)`, as Go passes arguments since 1.17: RAX, RBX, RCX
+    /// (src/cmd/compile/abi-internal.md).
+    pub const WRITE_GO: u64 = 2;
+    /// The same before: on the stack, behind the address of the caller.
+    pub const WRITE_GO_STACK: u64 = 3;
+    /// `<rustls::conn::connection::Writer as std::io::Write>::write(self, pointer, length)`: what `self`
+    /// points to begins with a pointer to the connection.
+    pub const WRITE_RUSTLS: u64 = 4;
+    /// `write_vectored` of the same: self, pointer to `struct iovec`, how many.
+    pub const WRITE_RUSTLS_VECTORED: u64 = 5;
+    /// Works for its first argument, a session.
+    pub const ENTER: u64 = 6;
+    /// Frees its first argument, a session.
+    pub const END: u64 = 7;
+    /// `SSL_sendfile(session, fd, offset, bytes, flags)`
+    pub const SEND_FILE: u64 = 8;
 }
 
 macro_rules! counters {
@@ -121,8 +161,26 @@ counters! {
     BytesOverOpaque = "bytes_over_opaque_budget",
     /// Bytes of opaque texts that were handed over: a part of the sampled ones.
     BytesOpaque = "bytes_opaque",
-    /// Bytes of TLS records. What is in them can be told by nobody.
+    /// Bytes of TLS records at sockets that no session of the TLS tap is known to be on.
     BytesTls = "bytes_tls",
+    /// Bytes of TLS records whose text the TLS tap has read.
+    BytesTlsRead = "bytes_tls_read",
+    /// Writes to TLS libraries that the TLS tap saw.
+    TlsWrites = "tls_writes_seen",
+    /// Bytes that those writes asked to send.
+    TlsBytes = "tls_bytes_seen",
+    /// Writes that were tried again, of which nothing new was to be seen.
+    TlsRepeated = "tls_writes_repeated",
+    /// Bytes of writes for which no work area was free.
+    TlsBusy = "tls_bytes_busy",
+    /// Bytes that `SSL_sendfile` was asked to send, which the kernel reads and encrypts.
+    TlsFileBytes = "tls_bytes_from_files",
+    /// TLS sessions for which no room could be made in `SESSIONS`.
+    SessionsFull = "tls_sessions_full",
+    /// Executable files told of at their first mapping.
+    FilesSeen = "files_seen",
+    /// Executable files that could not be told of: found by the walk that follows.
+    FilesLost = "files_lost",
     /// Bytes of flows for which no room could be made in `FLOWS`.
     BytesFlowsFull = "bytes_flows_full",
     /// Bytes of packets that no tap had seen, and that the gate looked at.
@@ -185,6 +243,8 @@ pub struct Offsets {
     pub mm_arg_end: u32,
     /// `linux_binprm.interp`
     pub binprm_interp: u32,
+    /// `linux_binprm.file`
+    pub binprm_file: u32,
     /// `files_struct.fdt`
     pub files_fdt: u32,
     /// `fdtable.max_fds`
@@ -197,6 +257,12 @@ pub struct Offsets {
     pub file_private_data: u32,
     /// `inode.i_mode`
     pub inode_mode: u32,
+    /// `inode.i_ino`
+    pub inode_number: u32,
+    /// `inode.i_sb`
+    pub inode_super: u32,
+    /// `super_block.s_dev`
+    pub super_device: u32,
     /// `socket.sk`
     pub socket_sk: u32,
     /// `sock_common.skc_family`
@@ -215,6 +281,8 @@ pub struct Offsets {
     pub sock_v6_saddr: u32,
     /// `sock_common.skc_cookie`
     pub sock_cookie: u32,
+    /// `sock_common.skc_state`, one byte
+    pub sock_state: u32,
     /// `sock.sk_protocol`, 16 bits since 5.6
     pub sock_protocol: u32,
     /// `tcp_sock.write_seq`
@@ -260,7 +328,7 @@ pub const ABSENT: u32 = u32::MAX;
 
 impl Offsets {
     /// Those into `sock_common`.
-    pub fn sock_common(&self) -> [u32; 8] {
+    pub fn sock_common(&self) -> [u32; 9] {
         [
             self.sock_family,
             self.sock_daddr,
@@ -270,6 +338,7 @@ impl Offsets {
             self.sock_v6_daddr,
             self.sock_v6_saddr,
             self.sock_cookie,
+            self.sock_state,
         ]
     }
 }
@@ -290,3 +359,5 @@ pub struct Settings {
 
 /// [`Settings::flags`]: sends on Unix sockets are looked at too.
 pub const SETTING_UNIX: u32 = 1;
+/// [`Settings::flags`]: executable files are told of, for the TLS tap.
+pub const SETTING_TLS: u32 = 2;

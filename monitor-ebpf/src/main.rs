@@ -18,6 +18,7 @@ mod hook;
 mod kernel;
 mod say;
 mod scan;
+mod session;
 mod tls;
 mod work;
 

@@ -15,6 +15,9 @@ pub const FLAG_DESTINATION: u32 = 2;
 /// not be who sent it: `tgid` and `start_ns` are the flow's owner, `tid` is 0, `comm` is empty, and
 /// `uid` is the socket's.
 pub const FLAG_PACKET: u32 = 4;
+/// [`SampleHead::flags`]: handed to a TLS library. `cookie` is the session's [`Session::id`], and the
+/// ends are those of the socket under it where that is known.
+pub const FLAG_TLS: u32 = 8;
 
 /// Goes before the bytes of a sample in the ring. The text of earlier sends follows where
 /// [`FLAG_TAIL`] says so, then the sample's own text, to the end of the record.
@@ -25,7 +28,7 @@ pub struct SampleHead {
     pub at_ns: u64,
     /// Start of the sending process: `start_boottime` of its group leader.
     pub start_ns: u64,
-    /// Socket cookie; 0 where the socket had none yet.
+    /// Socket cookie; 0 where the socket had none yet. Of a TLS session its id.
     pub cookie: u64,
     /// cgroup v2 id of the sender.
     pub cgroup_id: u64,
@@ -63,8 +66,10 @@ pub struct SampleHead {
     pub destination: [u8; 16],
     /// `comm` of the thread.
     pub comm: [u8; 16],
-    /// Reserved, 0.
-    pub reserved2: [u8; 16],
+    /// Address of the TLS session in its process, else 0.
+    pub session: u64,
+    /// Cookie of the socket under the session; 0 where that is not known yet.
+    pub socket: u64,
 }
 
 /// What the kernel keeps of a flow.
@@ -105,8 +110,8 @@ pub struct Flow {
     pub hole_to: u32,
     /// Bytes that a tap has seen and the gate has not, where there is no sequence number.
     pub claimed_bytes: u32,
-    /// Reserved, 0.
-    pub reserved: u32,
+    /// Bytes of TLS records that were counted as unread: a handshake, until the session is known.
+    pub tls_unread: u32,
     /// The last bytes seen, right-aligned.
     pub tail: [u8; TAIL_BYTES],
 }
@@ -131,7 +136,7 @@ impl Flow {
         hole_from: 0,
         hole_to: 0,
         claimed_bytes: 0,
-        reserved: 0,
+        tls_unread: 0,
         tail: [0; TAIL_BYTES],
     };
 }
@@ -146,6 +151,112 @@ pub const FLOW_TLS: u32 = 4;
 pub const FLOW_CLAIMED: u32 = 8;
 /// [`Flow::flags`]: `hole_from` and `hole_to` hold.
 pub const FLOW_HOLE: u32 = 16;
+
+/// [`Flow::flags`]: of a socket, whose TLS records are of a session that the TLS tap reads.
+pub const FLOW_READ: u32 = 32;
+
+/// Key of a TLS session: the address of the library's structure, in a process.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionKey {
+    /// Address of `SSL`, `gnutls_session_t`, `PRFileDesc`, `tls.Conn`.
+    pub address: u64,
+    /// Thread group id.
+    pub tgid: u32,
+    /// Reserved, 0.
+    pub reserved: u32,
+}
+
+/// What the kernel keeps of a TLS session.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    /// Names the session as a cookie names a socket, and is none: its upper bit is set.
+    pub id: u64,
+    /// Start of its process: an address is used again.
+    pub start_ns: u64,
+    /// Cookie of the socket that its records leave on; 0 where none was seen to.
+    pub cookie: u64,
+    /// Address of that one's `struct sock`.
+    pub sock: u64,
+    /// Of the last write, where its buffer begins.
+    pub base: u64,
+    /// Where it ends.
+    pub end: u64,
+    /// What of it was to be read ends here.
+    pub read_end: u64,
+    /// The socket's sequence number when it began.
+    pub socket_position: u32,
+    /// Bytes of the session so far, modulo 2^32.
+    pub position: u32,
+    /// Local address, as in [`SampleHead`].
+    pub source: [u8; 16],
+    /// Remote address.
+    pub destination: [u8; 16],
+    /// Local port.
+    pub source_port: u16,
+    /// Remote port; 0 where no socket is known.
+    pub destination_port: u16,
+    /// AF_INET or AF_INET6.
+    pub family: u16,
+    /// Reserved, 0.
+    pub reserved: u16,
+}
+
+impl Session {
+    /// One of which nothing was seen.
+    pub const NEW: Session = Session {
+        id: 0,
+        start_ns: 0,
+        cookie: 0,
+        sock: 0,
+        base: 0,
+        end: 0,
+        read_end: 0,
+        socket_position: 0,
+        position: 0,
+        source: [0; 16],
+        destination: [0; 16],
+        source_port: 0,
+        destination_port: 0,
+        family: 0,
+        reserved: 0,
+    };
+}
+
+/// For which session a thread works.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Address of the session.
+    pub address: u64,
+    /// Since when, nanoseconds since boot; 0 once its records were seen to leave.
+    pub at_ns: u64,
+}
+
+/// An executable file, as its file system and the kernel name it.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FileId {
+    /// Inode number.
+    pub inode: u64,
+    /// Device, as the kernel has it: major number from bit 20 on (include/linux/kdev_t.h).
+    pub device: u32,
+    /// Reserved, 0.
+    pub reserved: u32,
+}
+
+/// A process maps a file to execute it that was not told of before.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileSeen {
+    /// Which.
+    pub file: FileId,
+    /// Thread group id.
+    pub tgid: u32,
+    /// Reserved, 0.
+    pub reserved: u32,
+}
 
 /// Key of a process: a pid is used again, a pid with its start time is not.
 #[repr(C)]
@@ -203,7 +314,7 @@ pub struct Coverage {
     pub ring_full_bytes: u64,
     /// Opaque, and beyond the budget.
     pub opaque_bytes: u64,
-    /// TLS records.
+    /// TLS records of which no tap has read the text.
     pub tls_bytes: u64,
     /// In flows for which there was no room.
     pub flows_full_bytes: u64,
@@ -215,6 +326,10 @@ pub struct Coverage {
     pub unreadable_sends: u64,
     /// Sends, likewise, from memory that is shared with a packet socket (`PACKET_TX_RING`).
     pub packet_ring_sends: u64,
+    /// In writes to TLS libraries for which no work area was free.
+    pub tls_busy_bytes: u64,
+    /// From files that a TLS library had the kernel encrypt (`SSL_sendfile`).
+    pub tls_file_bytes: u64,
 }
 
 const _: () = assert!(core::mem::size_of::<SampleHead>() == SAMPLE_HEAD_BYTES);
@@ -222,7 +337,10 @@ const _: () = assert!(SAMPLE_HEAD_BYTES.is_multiple_of(8));
 const _: () = assert!(core::mem::size_of::<Flow>() == 88 + TAIL_BYTES);
 const _: () = assert!(core::mem::size_of::<ProcessId>() == 16);
 const _: () = assert!(core::mem::size_of::<ProcessInfo>() == 40 + EXE_BYTES + ARGS_BYTES);
-const _: () = assert!(core::mem::size_of::<Coverage>() == 112);
+const _: () = assert!(core::mem::size_of::<Coverage>() == 128);
+const _: () = assert!(core::mem::size_of::<SessionKey>() == 16);
+const _: () = assert!(core::mem::size_of::<Session>() == 104);
+const _: () = assert!(core::mem::size_of::<FileSeen>() == 24);
 
 /// Reads little- or big-endian fields, as the host has them, off a slice that may be too short.
 struct Fields<'a>(&'a [u8]);
@@ -241,6 +359,15 @@ impl Fields<'_> {
     }
     fn u16(&mut self) -> Option<u16> {
         self.array().map(u16::from_ne_bytes)
+    }
+}
+
+impl FileSeen {
+    /// Parses the fields in their order.
+    pub fn parse(record: &[u8]) -> Option<FileSeen> {
+        let mut at = Fields(record);
+        let file = FileId { inode: at.u64()?, device: at.u32()?, reserved: at.u32()? };
+        Some(FileSeen { file, tgid: at.u32()?, reserved: at.u32()? })
     }
 }
 
@@ -279,7 +406,8 @@ impl SampleHead {
             source: at.array()?,
             destination: at.array()?,
             comm: at.array()?,
-            reserved2: at.array()?,
+            session: at.u64()?,
+            socket: at.u64()?,
         })
     }
 }
@@ -318,7 +446,7 @@ mod tests {
         }
         stands_at!(at_ns, start_ns, cookie, cgroup_id, send_bytes, omitted_bytes, tgid, tid, uid);
         stands_at!(flags, position, tail_bytes, text_bytes, protocol, family, source_port);
-        stands_at!(destination_port);
+        stands_at!(destination_port, session, socket);
         assert_eq!(head.source[0], at(core::mem::offset_of!(SampleHead, source)));
         assert_eq!(head.destination[0], at(core::mem::offset_of!(SampleHead, destination)));
         assert_eq!(head.comm[0], at(core::mem::offset_of!(SampleHead, comm)));

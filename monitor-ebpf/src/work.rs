@@ -5,7 +5,7 @@ use core::intrinsics::{AtomicOrdering, atomic_xchg};
 
 use monitor_ebpf::{
     CHUNK_BYTES, TAIL_BYTES,
-    record::{ProcessId, SAMPLE_HEAD_BYTES, SampleHead},
+    record::{FLAG_TLS, ProcessId, SAMPLE_HEAD_BYTES, SampleHead},
 };
 
 use crate::{
@@ -61,6 +61,8 @@ pub struct Work {
     pub tls: u64,
     /// Bytes of a flow for which there is no room.
     pub flows_full: u64,
+    /// Address of the socket's `struct sock`; of no use for a write to a TLS library.
+    pub sock: u64,
     pub process: ProcessId,
     /// Of the socket that the send is on.
     pub common: SockCommon,
@@ -102,6 +104,18 @@ pub fn take_gate() -> Option<u32> {
     take(kernel::scratch_slots().wrapping_add(cpu()))
 }
 
+/// Takes an area for the TLS tap, see [`give`]: one of this CPU, else one of its neighbour's.
+#[inline(always)]
+pub fn take_session() -> Option<u32> {
+    let (slots, cpu) = (kernel::scratch_slots(), cpu());
+    let first = slots.wrapping_mul(2);
+    let next = (cpu + 1) & slots.wrapping_sub(1);
+    take(first.wrapping_add(cpu))
+        .or_else(|| take(first.wrapping_add(slots).wrapping_add(cpu)))
+        .or_else(|| take(first.wrapping_add(next)))
+        .or_else(|| take(first.wrapping_add(slots).wrapping_add(next)))
+}
+
 /// Gives back what was taken.
 #[inline(always)]
 pub fn give(slot: u32) {
@@ -120,6 +134,11 @@ pub fn work(slot: u32) -> Option<&'static mut Work> {
 }
 
 impl Work {
+    /// Whether it is of a write to a TLS library.
+    #[inline(always)]
+    pub fn is_session(&self) -> bool {
+        self.head.flags & FLAG_TLS != 0
+    }
     /// Makes the accounts those of a new send.
     #[inline(always)]
     pub fn clear(&mut self) {

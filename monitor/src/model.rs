@@ -90,7 +90,7 @@ pub struct Endpoint {
 /// The flow a sample belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FlowKey {
-    /// Socket cookie (`bpf_get_socket_cookie`), unique per boot.
+    /// Socket cookie (`bpf_get_socket_cookie`), or the number of a TLS session; unique per boot.
     pub cookie: u64,
     /// Tells the plaintext of a TLS session from the ciphertext of the socket under it.
     pub tls: bool,
@@ -104,6 +104,8 @@ pub struct SampleHead {
     pub at_ns: u64,
     /// Flow.
     pub flow: FlowKey,
+    /// Cookie of the socket that it leaves on; 0 where that is not known.
+    pub socket: u64,
     /// Where it was read.
     pub tap: Tap,
     /// What carries it.

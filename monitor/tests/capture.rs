@@ -47,6 +47,7 @@ fn armed(debug: bool) -> Option<(MutexGuard<'static, ()>, Armed)> {
         opaque: OpaqueBudget::default(),
         tap: TapChoice::Best,
         unix_sockets: false,
+        tls: None,
         debug,
     };
     let armed = arm(options).unwrap();

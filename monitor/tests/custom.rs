@@ -42,6 +42,7 @@ fn head() -> SampleHead {
     SampleHead {
         at_ns: 1,
         flow: FlowKey { cookie: 1, tls: false },
+        socket: 0,
         tap: Tap::Socket,
         transport: Transport::Tcp,
         process: Arc::new(process),

@@ -107,6 +107,7 @@ impl Stages {
         let head = SampleHead {
             at_ns: 1,
             flow: FlowKey { cookie: 1, tls: false },
+            socket: 0,
             tap: Tap::Socket,
             transport: Transport::Tcp,
             process: Arc::clone(&self.process),
@@ -326,6 +327,7 @@ fn the_kernel_lets_through_what_the_model_does() {
         opaque: OpaqueBudget { flow_bytes_per_s: u32::MAX, host_bytes_per_s: u32::MAX },
         tap: TapChoice::Best,
         unix_sockets: false,
+        tls: None,
         debug: false,
     };
     let mut armed = capture::arm(options).unwrap();

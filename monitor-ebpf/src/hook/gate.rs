@@ -243,7 +243,8 @@ fn head(
     head.protocol = payload.protocol;
     head.position = payload.end.map_or(0, |end| end.wrapping_sub(bytes));
     head.reserved = 0;
-    head.reserved2 = [0; 16];
+    head.session = 0;
+    head.socket = 0;
     head.source = [0; 16];
     head.destination = [0; 16];
     head.source_port = 0;

@@ -1,11 +1,13 @@
 //! One family of attach points per file.
 
 mod cookie;
+mod file;
 mod gate;
 mod pages;
 mod process;
 mod ring;
 mod send;
+mod tls;
 mod transport;
 
 use aya_ebpf::{EbpfContext as _, programs::TracePointContext};

@@ -16,7 +16,8 @@ use monitor_ebpf::{
 
 use crate::{
     account::{count, keep_process, process, process_scratch},
-    kernel::{Task, binprm_interp},
+    hook::file::tell,
+    kernel::{File, Task, binprm_interp},
     say::say_exec,
 };
 
@@ -61,6 +62,9 @@ fn set_whereabouts(info: &mut ProcessInfo, parent: ProcessId) {
 #[inline(always)]
 fn try_exec(task: Task, binprm: u64) -> Option<()> {
     count(Counter::Execs, 1);
+    if let Some(file) = File::of_binprm(binprm) {
+        tell(file);
+    }
     let info = process_scratch(1)?;
     set_whereabouts(info, id_of(task.parent()?)?);
     info.exe_bytes = binprm_interp(binprm, &raw mut info.exe);

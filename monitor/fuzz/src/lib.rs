@@ -151,6 +151,7 @@ fn head(cookie: u64, position: u32, at_ns: u64) -> SampleHead {
     SampleHead {
         at_ns,
         flow: FlowKey { cookie, tls: false },
+        socket: 0,
         tap: Tap::Socket,
         transport: if cookie == 7 { Transport::Udp } else { Transport::Tcp },
         process: Arc::clone(process),

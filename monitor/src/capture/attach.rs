@@ -13,7 +13,8 @@ use aya::sys::is_program_supported;
 use super::btf::{self, Kernel, Need};
 use super::hooks::{Hook, TapChoice, TapWay};
 use super::host;
-use super::programs::{LoadError, Programs, refusal};
+use super::programs::{LoadError, Programs, TLS_SESSION, TLS_WRITE, refusal};
+use super::tls::{self, TlsTap};
 use crate::limits::ITERATOR_RESTS_MAX;
 
 /// Syscalls of the socket tap: program, tracepoint.
@@ -60,6 +61,9 @@ const PROCESS_HOOKS: [(&str, &str); 3] = [
     ("process_fork", "sched_process_fork"),
     ("process_exit", "sched_process_exit"),
 ];
+
+/// What tells the TLS tap of executable files: program, tracepoint.
+const FILE_HOOK: (&str, &str) = ("file_mmap", "sys_enter_mmap");
 
 /// The packet gate, and the hooks that give sockets their cookies.
 const GATE: &str = "gate_egress";
@@ -113,13 +117,16 @@ impl Programs {
 
     /// Loads what the verifier takes longest for, side by side: the gate, and the tracepoints of the
     /// socket tap where nothing better can be.
-    pub fn load_gate(&mut self, choice: TapChoice) -> Result<(), LoadError> {
+    pub fn load_gate(&mut self, choice: TapChoice, tls: bool) -> Result<(), LoadError> {
         let better = [TapWay::Fentry, TapWay::Lsm].into_iter().any(|way| choice.may_be(way));
         let better = better && is_program_supported(ProgramType::Tracing).unwrap_or(false);
         let sends = !better && choice.may_be(TapWay::Tracepoints);
         self.load_some(|name| {
             let of = |hooks: &[(&str, &str)]| hooks.iter().any(|(hook, _)| *hook == name);
-            name == GATE || of(&PAGE_HOOKS) || (sends && of(&SEND_HOOKS))
+            name == GATE
+                || of(&PAGE_HOOKS)
+                || (sends && of(&SEND_HOOKS))
+                || (tls && [TLS_WRITE, TLS_SESSION, FILE_HOOK.0].contains(&name))
         })
     }
 
@@ -134,6 +141,7 @@ impl Programs {
                         let loaded = match program {
                             Program::CgroupSkb(program) => program.load(),
                             Program::TracePoint(program) => program.load(),
+                            Program::UProbe(program) => program.load(),
                             _ => Ok(()),
                         };
                         match loaded {
@@ -286,6 +294,14 @@ impl Programs {
         program.attach("syscalls", tracepoint).map(drop).map_err(|error| refusal(hook, error))
     }
 
+    /// The TLS tap: files are told of from here on, and hooked by a thread of its own.
+    pub fn attach_tls_tap(&mut self, options: tls::Options) -> Result<TlsTap, LoadError> {
+        let programs = self.take_tls()?;
+        self.attach_tracepoint(FILE_HOOK.0, FILE_HOOK.1)?;
+        let started = TlsTap::start(programs, options);
+        started.map_err(|error| LoadError::Program { hook: TLS_WRITE, reason: error.to_string() })
+    }
+
     /// The gates: the packet gate is in place; the send gate comes where the kernel takes it.
     pub fn attach_send_gate(&mut self, kernel: &Kernel) -> Result<Vec<Hook>, LoadError> {
         let attached = self.attach_lsm(kernel, LSM_GATE);
@@ -333,6 +349,8 @@ impl Programs {
             let program: &mut TracePoint = self.program(hook)?;
             unloaded(hook, program.unload())?;
         }
+        let files: &mut TracePoint = self.program(FILE_HOOK.0)?;
+        unloaded(FILE_HOOK.0, files.unload())?;
         let gate: &mut Lsm = self.program(LSM_GATE)?;
         unloaded(LSM_GATE, gate.unload())?;
         let gate: &mut CgroupSkb = self.program(GATE)?;
@@ -376,8 +394,9 @@ fn types(kernel: &Kernel, functions: &[&str]) -> Result<aya::Btf, String> {
 
 /// The name of a program among those of the tables above, which live as long as errors do.
 fn known(name: &str) -> &'static str {
-    let tables = SEND_HOOKS.iter().chain(&PAGE_HOOKS);
-    tables.map(|(hook, _)| *hook).find(|hook| *hook == name).unwrap_or(GATE)
+    let tables = SEND_HOOKS.iter().chain(&PAGE_HOOKS).chain(std::iter::once(&FILE_HOOK));
+    let hooks = tables.map(|(hook, _)| *hook).chain([TLS_WRITE, TLS_SESSION]);
+    hooks.into_iter().find(|hook| *hook == name).unwrap_or(GATE)
 }
 
 /// A program that was never attached is no failure to detach it.

@@ -97,6 +97,13 @@ impl Hook {
         Hook { purpose: Purpose::Tap, place: "socket", way: way.way(), used, why }
     }
 
+    /// The TLS tap.
+    pub fn tls_tap(used: bool) -> Hook {
+        let why = if used { "the kernel takes it" } else { "not wanted (tls.enabled)" };
+        let way = "uprobes on TLS libraries";
+        Hook { purpose: Purpose::Tap, place: "tls", way, used, why: why.into() }
+    }
+
     /// The send gate.
     pub fn send_gate(used: bool, why: String) -> Hook {
         let way = "LSM socket_sendmsg, -EPERM";

@@ -60,6 +60,18 @@ const CAPABILITIES_KEPT: &[Capability] = &[
     Capability::CAP_SYS_PTRACE,
 ];
 
+/// Rights of the thread of the TLS tap: to hook files, and to see what processes execute. Kernels since
+/// 6.16, and those that it was carried back to, ask for CAP_SYS_ADMIN where CAP_PERFMON would do before
+/// (commit ba677dbe77af).
+const CAPABILITIES_OF_TLS_TAP: &[Capability] = &[
+    Capability::CAP_BPF,
+    Capability::CAP_CHECKPOINT_RESTORE,
+    Capability::CAP_DAC_READ_SEARCH,
+    Capability::CAP_PERFMON,
+    Capability::CAP_SYS_ADMIN,
+    Capability::CAP_SYS_PTRACE,
+];
+
 /// Where tracefs belongs, Documentation/trace/ftrace.rst.
 const TRACEFS: &str = "/sys/kernel/tracing";
 /// Where securityfs belongs.
@@ -185,9 +197,18 @@ fn lift_memory_lock() {
     let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
 }
 
-/// Gives up all rights that are not needed any more, and core dumps: samples are in memory.
+/// Gives up all rights of this thread that are not needed any more.
 pub fn give_up_rights() -> Result<(), String> {
-    let kept: caps::CapsHashSet = CAPABILITIES_KEPT.iter().copied().collect();
+    keep(CAPABILITIES_KEPT)
+}
+
+/// The same in the thread of the TLS tap.
+pub fn keep_rights_of_tls_tap() -> Result<(), String> {
+    keep(CAPABILITIES_OF_TLS_TAP)
+}
+
+fn keep(kept: &[Capability]) -> Result<(), String> {
+    let kept: caps::CapsHashSet = kept.iter().copied().collect();
     let now = caps::read(None, CapSet::Permitted).map_err(|error| error.to_string())?;
     let kept = now.intersection(&kept).copied().collect();
     // Effective first: it may not hold what the permitted set lacks.

@@ -8,6 +8,7 @@ pub mod host;
 pub mod prefilter;
 pub mod processes;
 pub mod programs;
+pub mod tls;
 pub mod wait;
 
 use std::fs::File;
@@ -15,7 +16,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
 
-use monitor_ebpf::record::{FLAG_DESTINATION, FLAG_PACKET, SampleHead as Record};
+use monitor_ebpf::record::{FLAG_DESTINATION, FLAG_PACKET, FLAG_TLS, SampleHead as Record};
 use nix::sys::utsname::uname;
 use thiserror::Error;
 
@@ -24,6 +25,7 @@ use hooks::Hook;
 use host::Host;
 use prefilter::Prefilter;
 use programs::{LoadOptions, Programs};
+use tls::TlsTap;
 
 /// Why the monitor cannot be armed.
 #[derive(Debug, Error)]
@@ -52,6 +54,8 @@ pub enum CaptureError {
 pub struct Armed {
     /// The programs and their maps.
     pub programs: Programs,
+    /// The TLS tap, unless it is off.
+    pub tls: Option<TlsTap>,
     /// What was found on the host.
     pub host: Host,
     /// Ways to hook, and whether each is used and why.
@@ -109,7 +113,7 @@ fn attach_all(options: LoadOptions) -> Result<Armed, CaptureError> {
         programs.attach_processes()?;
         let root = File::open(&host.cgroup_root)
             .map_err(|error| CaptureError::Cgroup(host.cgroup_root.display().to_string(), error))?;
-        programs.load_gate(options.tap)?;
+        programs.load_gate(options.tap, options.tls.is_some())?;
         let prefilter = prefilter.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let prefilter = prefilter?;
         // The gate runs it too.
@@ -126,7 +130,9 @@ fn attach_all(options: LoadOptions) -> Result<Armed, CaptureError> {
         }
         let mut hooks = programs.attach_socket_tap(&kernel, options.tap)?;
         hooks.extend(programs.attach_send_gate(&kernel)?);
-        Ok(Armed { programs, host, hooks, shortfalls })
+        let tls = options.tls.clone().map(|tls| programs.attach_tls_tap(tls)).transpose()?;
+        hooks.insert(0, Hook::tls_tap(tls.is_some()));
+        Ok(Armed { programs, tls, host, hooks, shortfalls })
     })
 }
 
@@ -151,17 +157,25 @@ fn address(family: u16, bytes: [u8; 16]) -> IpAddr {
 /// A record of the kernel in the model's words. `position` is that of the first byte handed on:
 /// the text of earlier sends comes first.
 pub fn sample_head(record: &Record, process: Arc<Process>) -> SampleHead {
+    let tls = record.flags & FLAG_TLS != 0;
     let transport = match (record.family, record.protocol) {
+        _ if tls => Transport::Tls,
         (AF_UNIX, _) => Transport::Unix,
         (AF_PACKET, _) => Transport::Packet,
         (_, TCP) => Transport::Tcp,
         (_, UDP) => Transport::Udp,
         _ => Transport::Other,
     };
+    let tap = match record.flags & FLAG_PACKET {
+        _ if tls => Tap::Tls,
+        0 => Tap::Socket,
+        _ => Tap::Packet,
+    };
     SampleHead {
         at_ns: record.at_ns,
-        flow: FlowKey { cookie: record.cookie, tls: false },
-        tap: if record.flags & FLAG_PACKET != 0 { Tap::Packet } else { Tap::Socket },
+        flow: FlowKey { cookie: record.cookie, tls },
+        socket: if tls { record.socket } else { record.cookie },
+        tap,
         transport,
         process,
         source: Endpoint {

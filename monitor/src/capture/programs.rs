@@ -2,19 +2,27 @@
 //! detached when [`Programs`] is dropped or the daemon dies, because the kernel closes its links.
 
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
-use aya::programs::ProgramError;
+use aya::programs::{ProbeKind, ProgramError, UProbe};
 use aya::{Ebpf, EbpfLoader, GlobalData, Pod, VerifierLogLevel};
 use monitor_ebpf::prefilter::{TABLE_ALL, Table};
-use monitor_ebpf::record::{Coverage, Flow, ProcessId, ProcessInfo};
-use monitor_ebpf::{AREAS_PER_CPU, Counter, Offsets, SETTING_UNIX, Settings, map};
+use monitor_ebpf::record::{
+    Coverage, FLAG_DESTINATION, FLAG_TLS, FileId, Flow, ProcessId, ProcessInfo, SampleHead,
+    Session, SessionKey,
+};
+use monitor_ebpf::{AREAS_PER_CPU, Counter, Offsets, SETTING_TLS, SETTING_UNIX, Settings, map};
 use thiserror::Error;
 
 use super::hooks::TapChoice;
 use super::prefilter::{Needs, OpaqueBudget, Prefilter};
+use super::tls;
 
 /// The programs as the kernel gets them, built by `cargo xtask bpf build`.
 static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/bpf/monitor.o"));
+
+/// Programs of the TLS tap.
+pub(super) const TLS_WRITE: &str = "tls_write";
+pub(super) const TLS_SESSION: &str = "tls_session";
 
 /// Lines of the verifier's log that an error shows.
 const VERIFIER_LINES_MAX: usize = 12;
@@ -60,6 +68,23 @@ unsafe impl Pod for Raw<ProcessInfo> {}
 // SAFETY: as above.
 unsafe impl Pod for Raw<Coverage> {}
 
+// SAFETY: as above.
+unsafe impl Pod for Raw<Session> {}
+// SAFETY: as above.
+unsafe impl Pod for Raw<SessionKey> {}
+// SAFETY: as above.
+unsafe impl Pod for Raw<FileId> {}
+
+/// Executable files that the kernel has told of.
+pub struct FilesKnown(HashMap<MapData, Raw<FileId>, u32>);
+
+impl FilesKnown {
+    /// Has it tell again, the next time that a process maps the file.
+    pub fn forget(&mut self, file: FileId) {
+        let _ = self.0.remove(&Raw(file));
+    }
+}
+
 /// Bytes of the prefilter's table.
 const TABLE_BYTES: usize = size_of::<Table>();
 
@@ -69,6 +94,7 @@ pub struct Programs {
     flows: HashMap<MapData, u64, Raw<Flow>>,
     processes: HashMap<MapData, Raw<ProcessId>, Raw<ProcessInfo>>,
     coverage: HashMap<MapData, Raw<ProcessId>, Raw<Coverage>>,
+    sessions: HashMap<MapData, Raw<SessionKey>, Raw<Session>>,
     shut: HashMap<MapData, u64, u64>,
     shut_any: Array<MapData, u32>,
     counters: PerCpuArray<MapData, u64>,
@@ -90,6 +116,8 @@ pub struct LoadOptions {
     pub tap: TapChoice,
     /// Whether sends on Unix sockets are looked at too.
     pub unix_sockets: bool,
+    /// What of TLS libraries is hooked; `None` for nothing.
+    pub tls: Option<tls::Options>,
     /// Whether the programs' own debug lines are wanted.
     pub debug: bool,
 }
@@ -103,7 +131,8 @@ impl Programs {
             self_tgid: std::process::id(),
             sample_bytes_max: options.sample_bytes_max,
             scratch_slots: slots,
-            flags: if options.unix_sockets { SETTING_UNIX } else { 0 },
+            flags: if options.unix_sockets { SETTING_UNIX } else { 0 }
+                | if options.tls.is_some() { SETTING_TLS } else { 0 },
         });
         let level = if options.debug { aya_log::Level::Trace as u8 } else { 0 };
         let mut ebpf = EbpfLoader::new()
@@ -120,6 +149,7 @@ impl Programs {
             flows: take(&mut ebpf, map::FLOWS)?,
             processes: take(&mut ebpf, map::PROCESSES)?,
             coverage: take(&mut ebpf, map::COVERAGE)?,
+            sessions: take(&mut ebpf, map::SESSIONS)?,
             shut: take(&mut ebpf, map::SHUT)?,
             shut_any: take(&mut ebpf, map::SHUT_ANY)?,
             counters: take(&mut ebpf, map::COUNTERS)?,
@@ -158,12 +188,17 @@ pub(super) fn refusal(hook: &'static str, error: ProgramError) -> LoadError {
                 .collect::<Vec<_>>()
                 .join("\n")
         }
-        other => std::iter::successors(Some(&other as &dyn std::error::Error), |e| e.source())
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(": "),
+        other => with_causes(&other),
     };
     LoadError::Program { hook, reason }
+}
+
+/// An error and what it came from, in one line.
+pub(super) fn with_causes(error: &ProgramError) -> String {
+    std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 impl Programs {
@@ -208,6 +243,45 @@ impl Programs {
     /// The ring of samples, once.
     pub fn take_samples(&mut self) -> Result<RingBuf<MapData>, LoadError> {
         take(&mut self.ebpf, map::SAMPLES)
+    }
+
+    /// What the thread of the TLS tap works with, once; its programs are loaded.
+    pub(super) fn take_tls(&mut self) -> Result<tls::Programs, LoadError> {
+        Ok(tls::Programs {
+            write: self.handle(TLS_WRITE)?,
+            session: self.handle(TLS_SESSION)?,
+            seen: take(&mut self.ebpf, map::FILES_SEEN)?,
+            known: FilesKnown(take(&mut self.ebpf, map::FILES_KNOWN)?),
+        })
+    }
+
+    /// Another handle of a probe's program, for another thread to attach.
+    fn handle(&mut self, hook: &'static str) -> Result<UProbe, LoadError> {
+        let program: &mut UProbe = self.program(hook)?;
+        let info = program.info().map_err(|error| refusal(hook, error))?;
+        // SAFETY: the program is one of probes on entries, as the object says.
+        unsafe { UProbe::from_program_info(info, hook.into(), ProbeKind::Entry) }
+            .map_err(|error| refusal(hook, error))
+    }
+
+    /// The head of a sample of the TLS tap with the socket that its session is on, where that came out
+    /// only when its records left.
+    pub fn with_socket(&self, mut head: SampleHead) -> SampleHead {
+        if head.flags & FLAG_TLS == 0 || head.socket != 0 {
+            return head;
+        }
+        let key = SessionKey { address: head.session, tgid: head.tgid, reserved: 0 };
+        let Ok(Raw(session)) = self.sessions.get(&Raw(key), 0) else { return head };
+        if session.id == head.cookie && session.cookie != 0 {
+            head.socket = session.cookie;
+            head.family = session.family;
+            head.source = session.source;
+            head.source_port = session.source_port;
+            head.destination = session.destination;
+            head.destination_port = session.destination_port;
+            head.flags |= FLAG_DESTINATION;
+        }
+        head
     }
 
     /// The programs' own log lines, carried into the `log` crate.

@@ -14,6 +14,7 @@ use super::run::RUNTIME_DIR;
 use crate::capture::hooks::{Hook, Purpose, TapChoice};
 use crate::capture::prefilter::{Needs, OpaqueBudget, Shape};
 use crate::capture::programs::LoadOptions;
+use crate::capture::tls;
 use crate::capture::{self, Armed, btf, host};
 use crate::policy::Settings;
 use crate::report::status::{self, Status};
@@ -173,6 +174,7 @@ fn trial() -> (Trial, Vec<Hook>) {
         opaque: OpaqueBudget::default(),
         tap: TapChoice::Best,
         unix_sockets: false,
+        tls: Some(tls::Options::default()),
         debug: false,
     });
     let took_ms = started.elapsed().as_millis();

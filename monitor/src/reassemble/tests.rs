@@ -22,6 +22,7 @@ fn head(cookie: u64, position: u32, at_ms: u64) -> SampleHead {
     SampleHead {
         at_ns: at_ms * 1_000_000,
         flow: FlowKey { cookie, tls: false },
+        socket: 0,
         tap: Tap::Socket,
         transport: Transport::Tcp,
         process: Arc::new(process),

@@ -150,7 +150,7 @@ impl Answer {
         let shuts_failed = &mut self.counters.shuts_failed;
         let mut shut = || {
             // Without a cookie the gate cannot tell it from others.
-            let shut = head.flow.cookie != 0 && programs.shut(head.flow.cookie).is_ok();
+            let shut = head.socket != 0 && programs.shut(head.socket).is_ok();
             *shuts_failed += u64::from(!shut);
         };
         if let Some(&at_ns) = self.killed.get(&key) {
@@ -203,7 +203,7 @@ impl Answer {
         let rule = policy.rules.get(decision.rule)?;
         let head = decided.head;
         let findings = decision.findings.iter().filter_map(|&at| decided.findings.get(at));
-        let flow = programs.flow(head.flow.cookie);
+        let flow = programs.flow(head.socket);
         let (now, id) = self.next_alert();
         let ago = SignedDuration::from_nanos(boot_ns().saturating_sub(head.at_ns) as i64);
         let time = now.checked_sub(ago).unwrap_or(now);

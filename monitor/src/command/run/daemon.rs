@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::capture::wait::readable;
 use anyhow::Context as _;
 use aya::maps::{MapData, RingBuf};
-use monitor_ebpf::record::Sample;
+use monitor_ebpf::record::{Sample, SampleHead};
 use nix::sys::signal::SigSet;
 use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGTERM};
 use sd_notify::NotifyState;
@@ -22,6 +22,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
 use super::answer::Answer;
 use super::control::{self, Ask};
+use super::held::{self, Held};
 use super::watch::Watch;
 use crate::act::Killer;
 use crate::capture::hooks::{self, Hook, Purpose};
@@ -29,6 +30,7 @@ use crate::capture::host::Host;
 use crate::capture::prefilter::{Needs, Prefilter};
 use crate::capture::processes::Processes;
 use crate::capture::programs::Programs;
+use crate::capture::tls::TlsTap;
 use crate::capture::{Armed, CaptureError, sample_head};
 use crate::command::policy::today;
 use crate::detect::Key;
@@ -69,6 +71,8 @@ pub struct Received {
 pub struct Daemon {
     pub(super) options: Options,
     pub(super) programs: Programs,
+    /// Dropped first: its hooks end before the maps do.
+    pub(super) tls: Option<TlsTap>,
     pub(super) hooks: Vec<Hook>,
     pub(super) armed_at: Instant,
     pub(super) pipeline: Pipeline,
@@ -77,6 +81,7 @@ pub struct Daemon {
     pub(super) processes: Processes,
     pub(super) watch: Watch,
     coverage_tick: Interval,
+    held: Held,
     samples: Option<AsyncFd<RingBuf<MapData>>>,
     signals: Signals,
     requests: mpsc::Receiver<control::Request>,
@@ -115,7 +120,7 @@ impl Daemon {
         key: Key,
         sink: Sink,
     ) -> anyhow::Result<Daemon> {
-        let Armed { mut programs, host, hooks, .. } = armed;
+        let Armed { mut programs, tls, host, hooks, .. } = armed;
         let signals = Signals::catch().context("cannot catch signals")?;
         let requests = control::listen(&options.runtime_dir).with_context(|| {
             format!(
@@ -135,9 +140,11 @@ impl Daemon {
             answer: Answer::new(killer, sink, &policy),
             pipeline: Pipeline::new(policy, key),
             programs,
+            tls,
             hooks,
             armed_at: Instant::now(),
             received: Received::default(),
+            held: Held::default(),
             samples: Some(samples),
             signals,
             requests,
@@ -188,6 +195,9 @@ impl Daemon {
                         notify(&[NotifyState::Watchdog]);
                     }
                 }
+                () = tokio::time::sleep(held::LOOK_EVERY), if !self.held.is_empty() => {
+                    self.take_held(false);
+                }
                 _ = self.coverage_tick.tick() => self.look_at_coverage(),
                 ready = samples.readable_mut() => {
                     let mut ready = ready.context("cannot wait for samples")?;
@@ -202,12 +212,14 @@ impl Daemon {
             }
         }
         notify(&[NotifyState::Stopping]);
+        drop(self.tls.take());
         let detached = match self.programs.detach() {
             Ok(()) => "detached",
             // The kernel takes the hooks away when the daemon ends, which it does now.
             Err(error) => &format!("detaching goes on at the end: {error}"),
         };
         self.take_records(samples.get_mut(), usize::MAX);
+        self.take_held(true);
         self.look_at_coverage();
         self.answer.close(&self.programs).await;
         // Whoever reads it may be gone.
@@ -230,10 +242,34 @@ impl Daemon {
             self.received.malformed += 1;
             return;
         };
-        let process = self.processes.of(&sample.head, &self.programs);
-        let head = sample_head(&sample.head, process);
+        let head = self.programs.with_socket(sample.head);
+        if self.held.wants(&head) {
+            self.held.push(&head, record);
+        } else {
+            self.judge(&head, sample.bytes);
+        }
+    }
+
+    /// Judges what was held, as far as its time has come.
+    fn take_held(&mut self, at_once: bool) {
+        loop {
+            let programs = &self.programs;
+            let is_known = |record: &[u8]| {
+                SampleHead::parse(record).is_some_and(|head| programs.with_socket(head).socket != 0)
+            };
+            let record = if at_once { self.held.pop_any() } else { self.held.pop(is_known) };
+            let Some(record) = record else { return };
+            if let Some(sample) = Sample::parse(&record) {
+                self.judge(&self.programs.with_socket(sample.head), sample.bytes);
+            }
+        }
+    }
+
+    fn judge(&mut self, record: &SampleHead, bytes: &[u8]) {
+        let process = self.processes.of(record, &self.programs);
+        let head = sample_head(record, process);
         let policy = Arc::clone(self.pipeline.policy());
-        let (findings, decisions) = self.pipeline.sample(&head, sample.bytes);
+        let (findings, decisions) = self.pipeline.sample(&head, bytes);
         if decisions.is_empty() {
             return;
         }

@@ -4,6 +4,7 @@
 
 mod answer;
 mod control;
+mod held;
 mod coverage;
 mod daemon;
 mod files;
@@ -22,6 +23,7 @@ use super::exit::{self, Exit};
 use super::{log, policy::today};
 use crate::capture::prefilter::{Needs, OpaqueBudget};
 use crate::capture::programs::LoadOptions;
+use crate::capture::tls;
 use crate::capture::{self, CaptureError, host};
 use crate::limits::{LOOKUP_THREADS_MAX, POLICY_ERRORS_MAX};
 use crate::policy::{Policy, Settings};
@@ -106,6 +108,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         opaque: opaque_budget(&settings),
         tap,
         unix_sockets: settings.unix_sockets,
+        tls: Some(tls::Options::default()),
         debug: args.kernel_log,
     })
     .map_err(|error| Exit::new(code_of(&error), error.to_string()))?;

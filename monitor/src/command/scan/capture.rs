@@ -288,6 +288,7 @@ fn head(process: &Arc<Process>, ends: Ends, at: usize, position: u32) -> SampleH
         at_ns: 0,
         // A cookie of 0 is of no flow.
         flow: FlowKey { cookie: (at as u64).saturating_add(1), tls: false },
+        socket: 0,
         tap: Tap::Socket,
         transport: Transport::Tcp,
         process: Arc::clone(process),

@@ -1,0 +1,119 @@
+//! The TLS tap: entries of the functions of TLS libraries that take text to encrypt, and of those that
+//! tell which session a thread works for. Which functions these are is the daemon's to find out; it says
+//! with each attachment how they take their arguments ([`monitor_ebpf::call`]). Nothing is hooked at a
+//! return: that would put an address of the kernel's into the stack of the program. Minimum kernel
+//! version: 5.17, for `bpf_loop` (the cookie of an attachment: 5.15).
+
+use aya_ebpf::{
+    EbpfContext as _, bindings::pt_regs, helpers::generated::bpf_get_attach_cookie, macros::uprobe,
+    programs::ProbeContext,
+};
+use monitor_ebpf::call;
+
+use crate::{
+    kernel::read_user,
+    session::{bind_descriptor, end, enter, is_monitor, send_file, write, write_vectored},
+};
+
+/// `PR_DESC_LAYERED`: a layer over another, as TLS is (nspr, pr/include/prio.h).
+const LAYERED: u32 = 4;
+
+/// A function that takes text to encrypt.
+#[uprobe]
+pub fn tls_write(context: ProbeContext) -> u32 {
+    if is_monitor() {
+        return 0;
+    }
+    if cookie(&context) == call::WRITE_RUSTLS_VECTORED {
+        let registers = registers(&context);
+        if let Some(session) = read_user(registers.rdi) {
+            write_vectored(session, registers.rsi, registers.rdx);
+        }
+    } else if let Some(Write { session, base, bytes }) = Write::of(&context) {
+        write(session, base, bytes);
+    }
+    0
+}
+
+/// A function that works for a session, or ends it.
+#[uprobe]
+pub fn tls_session(context: ProbeContext) -> u32 {
+    let (session, registers) = (registers(&context).rdi, registers(&context));
+    if is_monitor() {
+        return 0;
+    }
+    match cookie(&context) {
+        call::END => end(session),
+        // `SSL_sendfile(session, fd, offset, bytes, flags)`
+        call::SEND_FILE => send_file(session, registers.rcx),
+        _ => enter(session),
+    };
+    0
+}
+
+/// What the daemon said at the attachment.
+#[inline(always)]
+fn cookie(context: &ProbeContext) -> u64 {
+    // SAFETY: the context is this program's own.
+    unsafe { bpf_get_attach_cookie(context.as_ptr()) }
+}
+
+#[inline(always)]
+fn registers(context: &ProbeContext) -> &pt_regs {
+    // SAFETY: the context of a probe is the registers of the thread; the verifier checks each load.
+    unsafe { &*context.regs }
+}
+
+struct Write {
+    session: u64,
+    base: u64,
+    bytes: u64,
+}
+
+impl Write {
+    #[inline(always)]
+    fn of(context: &ProbeContext) -> Option<Write> {
+        let registers = registers(context);
+        match cookie(context) {
+            call::WRITE_NSPR if !is_layered(registers.rdi) => None,
+            call::WRITE_GO => Self::of_go([registers.rax, registers.rbx, registers.rcx]),
+            call::WRITE_GO_STACK => Self::of_go(read_user(registers.rsp + 8)?),
+            call::WRITE_RUSTLS => Self::new(read_user(registers.rdi)?, registers),
+            _ => Self::new(registers.rdi, registers),
+        }
+    }
+    /// A buffer is the second argument and its length the third, an `int` or a `size_t`: of both the
+    /// lower half, which is not negative.
+    #[inline(always)]
+    fn new(session: u64, registers: &pt_regs) -> Option<Write> {
+        let bytes = registers.rdx as u32;
+        if bytes > i32::MAX as u32 {
+            return None;
+        }
+        Some(Write { session, base: registers.rsi, bytes: bytes as u64 })
+    }
+    /// Go names the socket.
+    #[inline(always)]
+    fn of_go([connection, base, bytes]: [u64; 3]) -> Option<Write> {
+        if let Some(fd) = go_descriptor(connection) {
+            bind_descriptor(connection, fd);
+        }
+        Some(Write { session: connection, base, bytes })
+    }
+}
+
+/// Whether a `PRFileDesc` is a layer: its methods come first, and of them their kind.
+#[inline(always)]
+fn is_layered(file: u64) -> bool {
+    read_user::<u64>(file).and_then(read_user::<u32>) == Some(LAYERED)
+}
+
+/// `Conn.conn` is an interface, type and value; of a `net.TCPConn` the value begins with its `netFD`,
+/// and that with a `poll.FD`: a mutex of 16 bytes, then the descriptor (src/net/fd_posix.go,
+/// src/internal/poll/fd_unix.go). Of what is another type comes something that is no TLS socket.
+#[inline(always)]
+fn go_descriptor(connection: u64) -> Option<u32> {
+    let tcp: u64 = read_user(connection + 8)?;
+    let file: u64 = read_user(tcp)?;
+    read_user(file + 16)
+}

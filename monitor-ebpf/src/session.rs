@@ -1,0 +1,413 @@
+//! TLS sessions: which text is written to which, and on which socket its records leave.
+//!
+//! A session is known by the address of the library's structure, and the fields of that are not read:
+//! they differ by library and version. Its socket is told by what a thread does. Each call of a library
+//! marks the thread as at work for a session; the socket on which the thread then sends TLS records is
+//! the session's. A handshake does that before there is text. Go names the socket itself.
+
+use aya_ebpf::{
+    bindings::BPF_NOEXIST,
+    helpers::generated::{
+        bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns, bpf_probe_read_kernel, bpf_probe_read_user,
+    },
+    macros::map,
+    maps::LruHashMap,
+};
+use monitor_ebpf::{
+    Counter, SEND_BYTES_MAX, SESSIONS_MAX, TAIL_BYTES, THREADS_MAX,
+    record::{
+        FLAG_DESTINATION, FLAG_TLS, FLOW_READ, FLOW_TLS, Flow, Mark, ProcessId, Session, SessionKey,
+    },
+};
+
+use crate::{
+    account::{add, count, coverage, flow},
+    gather::{buffer, segments},
+    kernel::{self, AF_INET, AF_INET6, Current, IPPROTO_TCP, Socket},
+    scan::opaque,
+    work::{give, take_session, work},
+};
+
+#[map]
+static SESSIONS: LruHashMap<SessionKey, Session> = LruHashMap::with_max_entries(SESSIONS_MAX, 0);
+#[map]
+static THREADS: LruHashMap<u64, Mark> = LruHashMap::with_max_entries(THREADS_MAX, 0);
+
+/// How long after a call of a library its records leave: before it waits for the other end.
+const MARK_NS: u64 = 1_000_000_000;
+/// The upper bit, which no cookie has: they are counted from 1 (`net_cookie`, net/core/sock_diag.c).
+const NO_COOKIE: u64 = 1 << 63;
+
+static NEW_SESSION: Session = Session::NEW;
+
+/// The session at an address of the current process, made where there is none.
+#[inline(always)]
+fn session(key: &SessionKey) -> Option<&'static mut Session> {
+    let start_ns = Current::get().start_ns();
+    if let Some(session) = SESSIONS.get_ptr_mut(key) {
+        // SAFETY: integers and bytes of a map. A library lets one thread at a time write to a session;
+        // what two of them do to the record at once is a count that is off.
+        let session = unsafe { &mut *session };
+        if session.start_ns == start_ns {
+            return Some(session);
+        }
+    }
+    let _ = SESSIONS.insert(key, &NEW_SESSION, 0);
+    let Some(session) = SESSIONS.get_ptr_mut(key) else {
+        count(Counter::SessionsFull, 1);
+        return None;
+    };
+    // SAFETY: as above.
+    let session = unsafe { &mut *session };
+    session.start_ns = start_ns;
+    // SAFETY: a helper without arguments that always answers.
+    let now = unsafe { bpf_ktime_get_boot_ns() };
+    // Two that begin in one nanosecond are of two threads, and of other addresses.
+    session.id = NO_COOKIE | (now << 12) ^ (key.address >> 4) & 0xfff;
+    Some(session)
+}
+
+/// Who runs.
+#[inline(always)]
+fn pid_tgid() -> u64 {
+    // SAFETY: a helper without arguments that always answers.
+    unsafe { bpf_get_current_pid_tgid() }
+}
+
+/// Whether that is the monitor, which is not looked at.
+#[inline(always)]
+pub fn is_monitor() -> bool {
+    (pid_tgid() >> 32) as u32 == kernel::self_tgid()
+}
+
+#[inline(always)]
+fn process() -> ProcessId {
+    let start_ns = Current::get().start_ns();
+    ProcessId { start_ns, tgid: (pid_tgid() >> 32) as u32, reserved: 0 }
+}
+
+#[inline(always)]
+fn key(address: u64) -> SessionKey {
+    SessionKey { address, tgid: (pid_tgid() >> 32) as u32, reserved: 0 }
+}
+
+/// Notes that this thread works for a session.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn enter(address: u64) -> u32 {
+    // SAFETY: a helper without arguments that always answers.
+    let mark = Mark { address, at_ns: unsafe { bpf_ktime_get_boot_ns() } };
+    let thread = pid_tgid();
+    if let Some(known) = THREADS.get_ptr_mut(thread) {
+        // SAFETY: a value of a map that is this thread's own.
+        unsafe { *known = mark };
+    } else {
+        let _ = THREADS.insert(thread, &mark, BPF_NOEXIST as u64);
+    }
+    0
+}
+
+/// Forgets a session: what comes next at its address is another.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn end(address: u64) -> u32 {
+    let _ = SESSIONS.remove(key(address));
+    0
+}
+
+/// A library has the kernel read a file and encrypt it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn send_file(address: u64, bytes: u64) -> u32 {
+    enter(address);
+    count(Counter::TlsFileBytes, bytes);
+    if let Some(coverage) = coverage(&process()) {
+        add(&mut coverage.tls_file_bytes, bytes);
+    }
+    0
+}
+
+/// Examines what is written to a session.
+#[inline(always)]
+pub fn write(address: u64, base: u64, bytes: u64) {
+    if base == 0 || bytes == 0 {
+        return;
+    }
+    let Some(slot) = take_session() else {
+        busy(bytes);
+        return;
+    };
+    if note_write(slot, address, base, bytes) != 0 {
+        buffer(slot, base, bytes);
+    }
+    give(slot);
+}
+
+/// The same for several buffers: `count` of `struct iovec` at `iovec`.
+#[inline(always)]
+pub fn write_vectored(address: u64, iovec: u64, count: u64) {
+    let Some(slot) = take_session() else {
+        // How many bytes nobody has added up.
+        busy(0);
+        return;
+    };
+    if note_write(slot, address, iovec, 0) != 0 {
+        segments(slot, iovec, count);
+        end_vectored(slot);
+    }
+    give(slot);
+}
+
+/// How long it was is known when it was read.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn end_vectored(slot: u32) -> u32 {
+    let Some(work) = work(slot) else { return 0 };
+    let (Some(flow), Some(session)) = (flow(work.head.cookie), session(&key(work.head.session)))
+    else {
+        return 0;
+    };
+    session.position = flow.next_position;
+    0
+}
+
+/// No area is free to put a write together in.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn busy(bytes: u64) -> u32 {
+    count(Counter::TlsBusy, bytes);
+    if let Some(coverage) = coverage(&process()) {
+        add(&mut coverage.tls_busy_bytes, bytes);
+        add(&mut coverage.unreadable_sends, (bytes == 0) as u64);
+    }
+    0
+}
+
+/// Notes in an area who writes to which session, and where that goes. 0 where there is nothing to look
+/// at: a write that is tried again was seen.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn note_write(slot: u32, address: u64, base: u64, bytes: u64) -> u32 {
+    try_note_write(slot, address, base, bytes).is_some() as u32
+}
+
+#[inline(always)]
+fn try_note_write(slot: u32, address: u64, base: u64, bytes: u64) -> Option<()> {
+    let thread = pid_tgid();
+    let tgid = (thread >> 32) as u32;
+    enter(address);
+    let bytes = if bytes > SEND_BYTES_MAX { SEND_BYTES_MAX } else { bytes };
+    let session = session(&key(address))?;
+    let work = work(slot)?;
+    let now = place(session);
+    let last = base + bytes;
+    if bytes != 0
+        && session.end == last
+        && base >= session.base
+        && is_repeat(session, base, now)
+        && same_text(slot, session.id, base, session.read_end) != 0
+    {
+        count(Counter::TlsRepeated, 1);
+        return None;
+    }
+    let read_max = kernel::sample_bytes_max() as u64;
+    session.base = base;
+    session.end = last;
+    session.read_end = if bytes > read_max { base + read_max } else { last };
+    session.socket_position = now;
+    let head = &mut work.head;
+    head.position = session.position;
+    session.position = session.position.wrapping_add(bytes as u32);
+    head.cookie = session.id;
+    head.session = address;
+    head.socket = session.cookie;
+    head.family = session.family;
+    head.protocol = IPPROTO_TCP;
+    head.source = session.source;
+    head.destination = session.destination;
+    head.source_port = session.source_port;
+    head.destination_port = session.destination_port;
+    head.flags = FLAG_TLS | if session.destination_port != 0 { FLAG_DESTINATION } else { 0 };
+    head.tgid = tgid;
+    head.tid = thread as u32;
+    head.start_ns = session.start_ns;
+    head.at_ns = 0;
+    work.process = ProcessId { start_ns: session.start_ns, tgid, reserved: 0 };
+    work.numbered = 0;
+    work.kernel_text = 0;
+    work.kernel_iovec = 0;
+    work.skip = 0;
+    work.room = SEND_BYTES_MAX;
+    Some(())
+}
+
+/// The sequence number that the session's socket is at. Where the socket is not the session's any more,
+/// none is.
+#[inline(always)]
+fn place(session: &mut Session) -> u32 {
+    if session.cookie == 0 {
+        return 0;
+    }
+    let socket = Socket::at(session.sock);
+    if socket.cookie() != Some(session.cookie) {
+        session.cookie = 0;
+        session.destination_port = 0;
+        return 0;
+    }
+    socket.write_position().unwrap_or(0)
+}
+
+/// Whether what a session wrote last cannot all have left yet, so that a write to the same end may be
+/// what is left of it. What was encrypted is longer than what was written.
+#[inline(always)]
+fn is_repeat(session: &Session, base: u64, now: u32) -> bool {
+    let left = now.wrapping_sub(session.socket_position) as u64;
+    let passed = base - session.base;
+    // A record adds 22 to 29 bytes to its 16 KiB at most (RFC 8446, 5.2), or to much less.
+    left < session.end - session.base || (passed != 0 && left <= passed + passed / 8 + 512)
+}
+
+/// Whether the bytes of a buffer to here are the last ones that were seen of a session. Takes the text
+/// of the area for it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn same_text(slot: u32, id: u64, base: u64, end: u64) -> u32 {
+    let (Some(work), Some(flow)) = (work(slot), flow(id)) else { return 0 };
+    if base >= end {
+        return 0;
+    }
+    let bytes = end - base;
+    let bytes = if bytes > TAIL_BYTES as u64 { TAIL_BYTES as u32 } else { bytes as u32 };
+    let bytes = ((opaque(bytes) - 1) & (TAIL_BYTES as u32 - 1)) + 1;
+    // By way of a mask: of what is taken off a pointer the verifier learns no bound ("R1 unbounded
+    // memory access").
+    let from = opaque(TAIL_BYTES as u32 - bytes) & (TAIL_BYTES as u32 - 1);
+    let known = work.text.as_mut_ptr();
+    // SAFETY: the text is longer than two tails, and all that is copied to lies within those; the
+    // helpers refuse what is not readable.
+    let failed = unsafe {
+        let seen = known.add(TAIL_BYTES);
+        let tail = flow.tail.as_ptr().cast();
+        bpf_probe_read_kernel(known.cast(), TAIL_BYTES as u32, tail)
+            | bpf_probe_read_kernel(seen.cast(), TAIL_BYTES as u32, tail)
+            | bpf_probe_read_user(
+                seen.add(from as usize).cast(),
+                bytes,
+                (end - bytes as u64) as *const _,
+            )
+    };
+    if failed != 0 {
+        return 0;
+    }
+    for word in 0..TAIL_BYTES / 8 {
+        // SAFETY: within the two tails, aligned to 8 as the text is (asserted beside it).
+        let same = unsafe {
+            let known = known.cast::<u64>().add(word);
+            known.read_volatile() == known.add(TAIL_BYTES / 8).read_volatile()
+        };
+        if !same {
+            return 0;
+        }
+    }
+    1
+}
+
+/// TLS records are sent on the socket that an area has noted: they are those of the session that the
+/// thread is at work for, unless that is on another socket.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn bind(slot: u32) -> u32 {
+    try_bind(slot);
+    0
+}
+
+#[inline(always)]
+fn try_bind(slot: u32) -> Option<()> {
+    // SAFETY: a value of a map that is this thread's own.
+    let mark = unsafe { &mut *THREADS.get_ptr_mut(pid_tgid())? };
+    if mark.at_ns == 0 {
+        return None;
+    }
+    // SAFETY: a helper without arguments that always answers.
+    let now = unsafe { bpf_ktime_get_boot_ns() };
+    if now - mark.at_ns > MARK_NS {
+        mark.at_ns = 0;
+        return None;
+    }
+    let session = session(&key(mark.address))?;
+    let work = work(slot)?;
+    let cookie = work.head.cookie;
+    if session.cookie != cookie {
+        if session.cookie != 0 && Socket::at(session.sock).is_open(session.cookie) {
+            return None;
+        }
+        session.cookie = cookie;
+        session.sock = work.sock;
+        set_ends(slot, session);
+    }
+    mark.at_ns = 0;
+    is_read(flow(cookie)?);
+    Some(())
+}
+
+/// What is written to a socket's session is read from now on. What it sent before was a handshake, in
+/// which there is no text.
+#[inline(always)]
+fn is_read(flow: &mut Flow) {
+    flow.flags |= FLOW_READ;
+    let before = flow.tls_unread as u64;
+    if before == 0 {
+        return;
+    }
+    flow.tls_unread = 0;
+    // Of a socket that was handed on another process has sent it.
+    if let Some(coverage) = coverage(&process())
+        && coverage.tls_bytes >= before
+    {
+        add(&mut coverage.tls_bytes, before.wrapping_neg());
+        add(&mut coverage.examined_bytes, before);
+    }
+}
+
+#[inline(always)]
+fn set_ends(slot: u32, session: &mut Session) {
+    let Some(work) = work(slot) else { return };
+    session.socket_position = work.head.position;
+    session.family = work.head.family;
+    session.source = work.head.source;
+    session.destination = work.head.destination;
+    session.source_port = work.head.source_port;
+    session.destination_port = work.head.destination_port;
+}
+
+/// A session is on the socket behind a descriptor: a connection of TCP on which nothing but TLS was
+/// seen.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn bind_descriptor(address: u64, fd: u32) -> u32 {
+    try_bind_descriptor(address, fd);
+    0
+}
+
+#[inline(always)]
+fn try_bind_descriptor(address: u64, fd: u32) -> Option<()> {
+    let session = session(&key(address))?;
+    if session.cookie != 0 && Socket::at(session.sock).is_open(session.cookie) {
+        return None;
+    }
+    let socket = Current::get().socket(fd).ok()??;
+    let family = socket.family()?;
+    if (family != AF_INET && family != AF_INET6) || socket.protocol()? != IPPROTO_TCP {
+        return None;
+    }
+    let cookie = socket.cookie()?;
+    let flow = flow(cookie)?;
+    if cookie == 0 || (flow.seen_bytes != 0 && flow.flags & FLOW_TLS == 0) {
+        return None;
+    }
+    is_read(flow);
+    session.cookie = cookie;
+    session.sock = socket.address();
+    session.family = family;
+    socket.ends(family, session)
+}

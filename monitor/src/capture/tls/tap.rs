@@ -1,0 +1,429 @@
+//! The thread of the TLS tap. It walks over what processes execute, once at the start and then seldom;
+//! in between the kernel tells of each file that a process maps for the first time. It decides nothing,
+//! and nothing waits for it: a file that cannot be read, or never answers, is one that is not read.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{PipeReader, PipeWriter};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use aya::maps::{MapData, RingBuf};
+use aya::programs::UProbe;
+use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope};
+use globset::GlobSet;
+use monitor_ebpf::call;
+use monitor_ebpf::record::{FileId, FileSeen};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde::Serialize;
+
+use super::image::{self, Call, Image, Site};
+use super::maps::{self, Mapping};
+use crate::capture::host;
+use crate::capture::programs::{FilesKnown, with_causes};
+use crate::limits::{
+    PROCESSES_WALKED_MAX, TLS_FILES_MAX, TLS_FILES_SEEN_MAX, TLS_REFUSED_LISTED_MAX,
+};
+
+/// A file that no process executes any more stays hooked for as long: a program that runs every minute
+/// is hooked once.
+const UNUSED_MAX: Duration = Duration::from_secs(300);
+/// No two walks begin within less, and of the time a walk takes a thousandth part at most: a thousandth
+/// of a core.
+const WALK_EVERY: Duration = Duration::from_secs(30);
+const WALK_SHARE: u32 = 1_000;
+/// How long the start waits for the first walk. What it has not come to by then it comes to later.
+const FIRST_WALK_MAX: Duration = Duration::from_secs(1);
+/// The kernel tells of a file before it is mapped: so often, and so long apart, the maps are looked at.
+const MAPPED_TRIES: u32 = 20;
+const MAPPED_WAIT: Duration = Duration::from_micros(250);
+/// File systems whose files other programs or hosts answer for, and may never.
+const REMOTE: [&str; 8] = ["fuse", "nfs", "cifs", "smb", "9p", "ceph", "afs", "virtiofs"];
+
+/// What the tap is not to do.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Files that are never hooked, by path in the mount namespace of the process.
+    pub exclude: GlobSet,
+}
+
+/// The programs and maps that the tap works with.
+pub struct Programs {
+    /// On functions that take text.
+    pub write: UProbe,
+    /// On functions that work for a session.
+    pub session: UProbe,
+    /// Files that the kernel tells of.
+    pub seen: RingBuf<MapData>,
+    /// Files that it has told of.
+    pub known: FilesKnown,
+}
+
+/// The tap at work. Dropping it ends its thread and takes the hooks off.
+pub struct TlsTap {
+    stop: Option<PipeWriter>,
+    thread: Option<JoinHandle<()>>,
+    report: Arc<Mutex<Report>>,
+}
+
+/// What is hooked.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Report {
+    /// Files, in the order in which they were found.
+    pub files: Vec<ReportedFile>,
+    /// TLS libraries that are not read, and why; the first of them.
+    pub refused: Vec<(String, String)>,
+    /// Files that were looked at.
+    pub files_looked_at: u64,
+    /// Walks over all processes.
+    pub walks: u64,
+    /// What the last one took, in microseconds.
+    pub walk_us: u64,
+    /// What hooking the last file took that was new, in microseconds.
+    pub attach_us: u64,
+}
+
+/// A file that is hooked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReportedFile {
+    /// Its path, in the mount namespace of the process that it was found with.
+    pub path: String,
+    /// What is in it.
+    pub library: &'static str,
+    /// Functions that are hooked.
+    pub functions: Vec<&'static str>,
+}
+
+impl TlsTap {
+    /// Starts the thread and waits, for a bounded time, until it has walked over all processes.
+    ///
+    /// # Errors
+    ///
+    /// No thread, or no pipe.
+    pub fn start(programs: Programs, options: Options) -> std::io::Result<TlsTap> {
+        let (stopped, stop) = std::io::pipe()?;
+        let report = Arc::new(Mutex::new(Report::default()));
+        let (walked, first_walk) = sync_channel(1);
+        let work = Work {
+            programs,
+            options,
+            files: HashMap::new(),
+            remote: HashMap::new(),
+            report: Arc::clone(&report),
+        };
+        let thread = std::thread::Builder::new()
+            .name("tls-tap".into())
+            .spawn(move || work.run(&stopped, &walked))?;
+        wait(&first_walk);
+        Ok(TlsTap { stop: Some(stop), thread: Some(thread), report })
+    }
+
+    /// What is hooked now.
+    pub fn report(&self) -> Report {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn wait(first_walk: &Receiver<()>) {
+    if first_walk.recv_timeout(FIRST_WALK_MAX).is_err() {
+        tracing::warn!("not all processes were searched for TLS libraries yet: that goes on");
+    }
+}
+
+impl Drop for TlsTap {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One file, whatever its paths: a change of it makes another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    changed_s: i64,
+    changed_ns: i64,
+}
+
+/// What is known of a file.
+struct Entry {
+    /// The hooks; none where there is nothing to hook.
+    #[expect(dead_code, reason = "a hook is in place as long as its link is held")]
+    links: Vec<UProbeLink>,
+    reported: Option<ReportedFile>,
+    /// By what names the kernel told of it: it is to tell again once the hooks are off.
+    told: Vec<FileId>,
+    used: Instant,
+}
+
+struct Work {
+    programs: Programs,
+    options: Options,
+    files: HashMap<Identity, Entry>,
+    /// Devices of which another program or host answers for the files.
+    remote: HashMap<u32, bool>,
+    report: Arc<Mutex<Report>>,
+}
+
+impl Work {
+    fn run(mut self, stopped: &PipeReader, walked: &SyncSender<()>) {
+        if let Err(error) = host::keep_rights_of_tls_tap() {
+            tracing::warn!("the TLS tap keeps rights that it does not need: {error}");
+        }
+        let mut next = Instant::now();
+        loop {
+            if Instant::now() >= next {
+                let took = self.walk(stopped);
+                let _ = walked.try_send(());
+                next = Instant::now() + WALK_EVERY.max(took * WALK_SHARE);
+            }
+            let rest = next.saturating_duration_since(Instant::now()).as_millis() + 1;
+            let timeout = PollTimeout::try_from(rest).unwrap_or(PollTimeout::MAX);
+            let stop = stopped.as_fd();
+            // A descriptor of the ring lives as long as the ring.
+            let ring = self.programs.seen.as_fd();
+            let mut wanted =
+                [PollFd::new(stop, PollFlags::POLLIN), PollFd::new(ring, PollFlags::POLLIN)];
+            let _ = poll(&mut wanted, timeout);
+            if wanted[0].any().unwrap_or(true) {
+                return;
+            }
+            while let Some(seen) = self.programs.seen.next().and_then(|seen| FileSeen::parse(&seen))
+            {
+                self.look_for(seen);
+            }
+        }
+    }
+
+    /// Looks at everything that every process executes, and takes hooks off what none does.
+    fn walk(&mut self, stopped: &PipeReader) -> Duration {
+        let began = Instant::now();
+        let mut seen = HashSet::new();
+        let own = std::process::id();
+        for pid in maps::processes(PROCESSES_WALKED_MAX) {
+            if pid != own {
+                maps::of(pid, &mut |mapping| {
+                    if seen.len() < TLS_FILES_SEEN_MAX && seen.insert(mapping.file) {
+                        self.look_at(pid, &mapping, None);
+                    }
+                });
+            }
+            if is_stopped(stopped) {
+                break;
+            }
+        }
+        self.let_go(began);
+        let took = began.elapsed();
+        tracing::debug!("walk took {} us", took.as_micros());
+        self.with_report(|report| {
+            report.walks += 1;
+            report.walk_us = took.as_micros() as u64;
+        });
+        took
+    }
+
+    /// Looks at a file that the kernel has told of.
+    fn look_for(&mut self, seen: FileSeen) {
+        for attempt in 0..MAPPED_TRIES {
+            let mut found = false;
+            let last = attempt + 1 == MAPPED_TRIES;
+            maps::of(seen.tgid, &mut |mapping| {
+                let same = mapping.file.inode == seen.file.inode;
+                // Layers of file systems give a file more than one name.
+                if same || last {
+                    found |= same;
+                    self.look_at(seen.tgid, &mapping, Some(seen.file).filter(|_| same));
+                }
+            });
+            if found || !std::path::Path::new(&format!("/proc/{}", seen.tgid)).exists() {
+                return;
+            }
+            std::thread::sleep(MAPPED_WAIT);
+        }
+    }
+
+    fn look_at(&mut self, pid: u32, mapping: &Mapping, told: Option<FileId>) {
+        if self.is_remote(pid, mapping.file.device) {
+            return;
+        }
+        let Some(file) = mapping.open(pid) else { return };
+        let Ok(metadata) = file.metadata() else { return };
+        let identity = Identity {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            changed_s: metadata.ctime(),
+            changed_ns: metadata.ctime_nsec(),
+        };
+        if let Some(entry) = self.files.get_mut(&identity) {
+            entry.used = Instant::now();
+            entry.told.extend(told.filter(|told| !entry.told.contains(told)));
+            return;
+        }
+        let (links, reported) = self.hook(&file, mapping);
+        let hooked = reported.is_some();
+        let entry =
+            Entry { links, reported, told: told.into_iter().collect(), used: Instant::now() };
+        self.make_room();
+        self.files.insert(identity, entry);
+        self.with_report(|report| report.files_looked_at += 1);
+        if hooked {
+            self.report_files();
+        }
+    }
+
+    /// Whether nobody knows if files of a device ever answer.
+    fn is_remote(&mut self, pid: u32, device: u32) -> bool {
+        // Disks have a major number.
+        if device >> 20 != 0 {
+            return false;
+        }
+        *self.remote.entry(device).or_insert_with(|| {
+            let system = maps::file_system(pid, device).unwrap_or_default();
+            REMOTE.iter().any(|remote| system.starts_with(remote))
+        })
+    }
+
+    /// Hooks a file that was not seen before, where there is something to hook.
+    fn hook(&mut self, file: &File, mapping: &Mapping) -> (Vec<UProbeLink>, Option<ReportedFile>) {
+        let began = Instant::now();
+        let nothing = (Vec::new(), None);
+        if self.options.exclude.is_match(&mapping.path) {
+            return nothing;
+        }
+        let image = image::read(file);
+        tracing::debug!("{} searched in {} us", mapping.path, began.elapsed().as_micros());
+        let image = match image {
+            Ok(image) => image,
+            Err(error) => {
+                tracing::debug!("{} is not searched for TLS functions: {error}", mapping.path);
+                return nothing;
+            }
+        };
+        let Some(library) = image.library else { return nothing };
+        let (links, functions) = self.attach(file, &image, &mapping.path);
+        if links.is_empty() {
+            return nothing;
+        }
+        let took = began.elapsed();
+        tracing::info!(
+            "reads TLS of {} ({}, {} functions)",
+            mapping.path,
+            library.name(),
+            links.len()
+        );
+        self.with_report(|report| report.attach_us = took.as_micros() as u64);
+        let path = mapping.path.clone();
+        (links, Some(ReportedFile { path, library: library.name(), functions }))
+    }
+
+    fn attach(
+        &mut self,
+        file: &File,
+        image: &Image,
+        path: &str,
+    ) -> (Vec<UProbeLink>, Vec<&'static str>) {
+        // The file that was read, whatever stands at its path by now.
+        let target = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let (mut links, mut functions) = (Vec::new(), Vec::new());
+        for site in &image.sites {
+            match self.attach_one(site, &target) {
+                Ok(link) => {
+                    links.push(link);
+                    functions.push(site.function);
+                }
+                Err(error) => {
+                    self.refuse(path, format!("{}: {}", site.function, with_causes(&error)));
+                }
+            }
+        }
+        (links, functions)
+    }
+
+    fn attach_one(
+        &mut self,
+        site: &Site,
+        target: &str,
+    ) -> Result<UProbeLink, aya::programs::ProgramError> {
+        let (probe, cookie) = match site.call {
+            Call::Write => (&mut self.programs.write, call::WRITE),
+            Call::NsprWrite => (&mut self.programs.write, call::WRITE_NSPR),
+            Call::GoWrite => (&mut self.programs.write, call::WRITE_GO),
+            Call::GoWriteStack => (&mut self.programs.write, call::WRITE_GO_STACK),
+            Call::RustlsWrite => (&mut self.programs.write, call::WRITE_RUSTLS),
+            Call::RustlsWriteVectored => (&mut self.programs.write, call::WRITE_RUSTLS_VECTORED),
+            Call::Enter => (&mut self.programs.session, call::ENTER),
+            Call::End => (&mut self.programs.session, call::END),
+            Call::SendFile => (&mut self.programs.session, call::SEND_FILE),
+        };
+        let location = UProbeAttachLocation::AbsoluteOffset(site.offset);
+        let point = UProbeAttachPoint { location, cookie: Some(cookie) };
+        let link = probe.attach(point, target, UProbeScope::AllProcesses)?;
+        probe.take_link(link)
+    }
+
+    fn refuse(&self, path: &str, why: String) {
+        tracing::warn!("does not read TLS of {path}: {why}");
+        self.with_report(|report| {
+            if report.refused.len() < TLS_REFUSED_LISTED_MAX {
+                report.refused.push((path.to_owned(), why));
+            }
+        });
+    }
+
+    /// Takes the hooks off what was not used for a while.
+    fn let_go(&mut self, now: Instant) {
+        let is_old = |entry: &Entry| now.saturating_duration_since(entry.used) > UNUSED_MAX;
+        let unused: Vec<_> =
+            self.files.iter().filter(|(_, entry)| is_old(entry)).map(|(id, _)| *id).collect();
+        for identity in &unused {
+            self.forget(*identity);
+        }
+        if !unused.is_empty() {
+            self.report_files();
+        }
+    }
+
+    fn forget(&mut self, identity: Identity) {
+        let Some(entry) = self.files.remove(&identity) else { return };
+        // First the kernel is to tell again, so that nobody comes in between unseen.
+        for file in &entry.told {
+            self.programs.known.forget(*file);
+        }
+        if let Some(file) = &entry.reported {
+            tracing::info!("nothing uses {} any more: its hooks are off", file.path);
+        }
+    }
+
+    fn make_room(&mut self) {
+        if self.files.len() >= TLS_FILES_MAX {
+            let oldest = self.files.iter().min_by_key(|(_, entry)| entry.used).map(|(id, _)| *id);
+            if let Some(oldest) = oldest {
+                self.forget(oldest);
+            }
+        }
+    }
+
+    fn report_files(&self) {
+        let files = self.files.values().filter_map(|entry| entry.reported.clone());
+        let mut files: Vec<_> = files.collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        self.with_report(|report| report.files = files);
+    }
+
+    fn with_report(&self, change: impl FnOnce(&mut Report)) {
+        change(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+fn is_stopped(stopped: &PipeReader) -> bool {
+    let mut wanted = [PollFd::new(stopped.as_fd(), PollFlags::POLLIN)];
+    let _ = poll(&mut wanted, PollTimeout::ZERO);
+    wanted[0].any().unwrap_or(false)
+}
