@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 
 use aya::programs::{
     CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, FEntry, Iter, Lsm, Program,
-    ProgramError, ProgramType, RawTracePoint, SockOps, TracePoint,
+    ProgramError, ProgramType, RawTracePoint, SockOps, TracePoint, UProbe,
 };
 use aya::sys::is_program_supported;
 
@@ -146,6 +146,8 @@ impl Programs {
                         };
                         match loaded {
                             Err(ProgramError::AlreadyLoaded) => Ok(()),
+                            // Of the TLS tap it is asked again, and the rest goes on without it.
+                            Err(_) if hook == TLS_WRITE || hook == TLS_SESSION => Ok(()),
                             loaded => loaded.map_err(|error| refusal(hook, error)),
                         }
                     }));
@@ -296,6 +298,13 @@ impl Programs {
 
     /// The TLS tap: files are told of from here on, and hooked by a thread of its own.
     pub fn attach_tls_tap(&mut self, options: tls::Options) -> Result<TlsTap, LoadError> {
+        for hook in [TLS_WRITE, TLS_SESSION] {
+            let program: &mut UProbe = self.program(hook)?;
+            match program.load() {
+                Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
+                Err(error) => return Err(refusal(hook, error)),
+            }
+        }
         let programs = self.take_tls()?;
         self.attach_tracepoint(FILE_HOOK.0, FILE_HOOK.1)?;
         let started = TlsTap::start(programs, options);

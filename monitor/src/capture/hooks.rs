@@ -98,10 +98,8 @@ impl Hook {
     }
 
     /// The TLS tap.
-    pub fn tls_tap(used: bool) -> Hook {
-        let why = if used { "the kernel takes it" } else { "not wanted (tls.enabled)" };
-        let way = "uprobes on TLS libraries";
-        Hook { purpose: Purpose::Tap, place: "tls", way, used, why: why.into() }
+    pub fn tls_tap(used: bool, why: String) -> Hook {
+        Hook { purpose: Purpose::Tap, place: "tls", way: "uprobes on TLS libraries", used, why }
     }
 
     /// The send gate.

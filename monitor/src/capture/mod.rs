@@ -130,10 +130,28 @@ fn attach_all(options: LoadOptions) -> Result<Armed, CaptureError> {
         }
         let mut hooks = programs.attach_socket_tap(&kernel, options.tap)?;
         hooks.extend(programs.attach_send_gate(&kernel)?);
-        let tls = options.tls.clone().map(|tls| programs.attach_tls_tap(tls)).transpose()?;
-        hooks.insert(0, Hook::tls_tap(tls.is_some()));
+        let (tls, why) = start_tls_tap(&mut programs, options.tls.clone());
+        hooks.insert(0, Hook::tls_tap(tls.is_some(), why));
         Ok(Armed { programs, tls, host, hooks, shortfalls })
     })
+}
+
+/// Starts the TLS tap, without which the rest goes on; says why it is used or not.
+fn start_tls_tap(
+    programs: &mut Programs,
+    options: Option<tls::Options>,
+) -> (Option<TlsTap>, String) {
+    let Some(options) = options else {
+        return (None, "the policy does not want it (tls.enabled)".into());
+    };
+    match programs.attach_tls_tap(options) {
+        Ok(tap) => {
+            let hooked = tap.report().files.len();
+            let plural = if hooked == 1 { "file" } else { "files" };
+            (Some(tap), format!("the kernel takes it; {hooked} {plural} hooked so far"))
+        }
+        Err(error) => (None, error.to_string()),
+    }
 }
 
 /// IPPROTO_TCP, IPPROTO_UDP: include/uapi/linux/in.h.

@@ -247,6 +247,12 @@ impl Report {
                     daemon.policy.as_deref().unwrap_or("the built-in policy"),
                     daemon.summary(true)
                 );
+                for file in daemon.tls.iter().flat_map(|tls| &tls.files) {
+                    let _ = writeln!(text, "reads TLS of {} ({})", file.path, file.library);
+                }
+                for file in daemon.tls.iter().flat_map(|tls| &tls.refused) {
+                    let _ = writeln!(text, "does not read TLS of {}: {}", file.path, file.why);
+                }
             }
         }
         text

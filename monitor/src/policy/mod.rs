@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use globset::GlobSet;
 use serde::{Deserialize, Serialize};
 
 mod parse;
@@ -45,6 +46,8 @@ pub struct Policy {
     pub settings: Settings,
     /// What is never killed besides what is built in; ask [`Policy::protection`].
     pub protect: Protect,
+    /// What of TLS libraries is read.
+    pub tls: Tls,
     /// How much of what a process sends must be examined; `None`: nobody is told.
     pub coverage: Option<CoverageFloor>,
     /// The detectors that it brings along, in the order of the file.
@@ -88,6 +91,21 @@ impl Default for Settings {
             opaque_host_bytes_per_s: OPAQUE_HOST_BYTES_PER_S,
             unix_sockets: false,
         }
+    }
+}
+
+/// `[tls]`: what is read before it is encrypted.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// Whether TLS libraries are hooked at all.
+    pub enabled: bool,
+    /// Executables and libraries that are never hooked, by path in the mount namespace of the process.
+    pub exclude: GlobSet,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self { enabled: true, exclude: GlobSet::empty() }
     }
 }
 

@@ -23,7 +23,7 @@ const UNSEEN_MEANING: &str =
     "left through the packet gate, and nothing tells why it was not examined";
 
 /// Why bytes were not examined; [`UNSEEN`] is the rest.
-pub const REASONS: [Reason; 8] = [
+pub const REASONS: [Reason; 10] = [
     Reason {
         name: "over_sample_max",
         meaning: "beyond sample_bytes_max of one send, which the policy can raise",
@@ -47,8 +47,18 @@ pub const REASONS: [Reason; 8] = [
     },
     Reason {
         name: "tls",
-        meaning: "encrypted before it came to the socket",
+        meaning: "encrypted by a TLS library that is not read, before it came to the socket",
         amount: |coverage| coverage.tls_bytes,
+    },
+    Reason {
+        name: "tls_busy",
+        meaning: "handed to TLS libraries while as many others were looked at as there is room for",
+        amount: |coverage| coverage.tls_busy_bytes,
+    },
+    Reason {
+        name: "tls_sendfile",
+        meaning: "from files by SSL_sendfile, which the kernel reads and encrypts",
+        amount: |coverage| coverage.tls_file_bytes,
     },
     Reason {
         name: "flows_full",
@@ -416,7 +426,7 @@ total  2.0 MiB   1.4 KiB    0.0 %  5 processes                        tls 1.0 Mi
 
 2 more are in the total and not listed
 
-tls: encrypted before it came to the socket
+tls: encrypted by a TLS library that is not read, before it came to the socket
 unseen: left through the packet gate, and nothing tells why it was not examined
 ";
         assert_eq!(report.text(), expected);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::coverage::ProcessCoverage;
+use crate::capture::tls;
 use crate::limits::STATUS_BYTES_MAX;
 
 /// Name of the socket in the runtime directory.
@@ -39,6 +40,8 @@ pub struct Status {
     pub taps: Vec<String>,
     /// Gates in use.
     pub gates: Vec<String>,
+    /// TLS libraries that are read; `null` where the TLS tap is off.
+    pub tls: Option<tls::Report>,
     /// Programs that are loaded, and how many instructions the verifier walked to accept each.
     pub programs: BTreeMap<String, u32>,
     /// What the kernel side counted.
@@ -81,7 +84,8 @@ impl Status {
             "{} sends with {} bytes seen; {} bytes sent in packets\n\
              {} bytes cannot hold a finding, {} were examined in {} samples\n\
              not examined: {} bytes beyond sample_bytes_max, {} unreadable, {} in {} samples lost to a full ring\n\
-             not examined: {} bytes beyond the opaque budget, {} in TLS records\n\
+             not examined: {} bytes beyond the opaque budget, {} in TLS records that nobody read\n\
+             {} writes to TLS libraries with {} bytes seen\n\
              {} findings, {} alerts written, {} lost; {} processes killed\n",
             kernel("sends_seen"),
             kernel("bytes_seen"),
@@ -95,6 +99,8 @@ impl Status {
             lost,
             kernel("bytes_over_opaque_budget"),
             kernel("bytes_tls"),
+            kernel("tls_writes_seen"),
+            kernel("tls_bytes_seen"),
             daemon("hits"),
             daemon("alerts_written"),
             daemon("alerts_lost_queue_full") + daemon("alerts_lost_write"),

@@ -5,4 +5,4 @@ pub mod image;
 mod maps;
 mod tap;
 
-pub use tap::{Options, Programs, Report, ReportedFile, TlsTap};
+pub use tap::{HookedFile, Options, Programs, RefusedFile, Report, TlsTap};

@@ -4,22 +4,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{PipeReader, PipeWriter};
+use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-use aya::maps::{MapData, RingBuf};
-use aya::programs::UProbe;
-use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope};
-use globset::GlobSet;
-use monitor_ebpf::call;
-use monitor_ebpf::record::{FileId, FileSeen};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use serde::Serialize;
 
 use super::image::{self, Call, Image, Site};
 use super::maps::{self, Mapping};
@@ -28,6 +19,14 @@ use crate::capture::programs::{FilesKnown, with_causes};
 use crate::limits::{
     PROCESSES_WALKED_MAX, TLS_FILES_MAX, TLS_FILES_SEEN_MAX, TLS_REFUSED_LISTED_MAX,
 };
+use aya::maps::{MapData, RingBuf};
+use aya::programs::UProbe;
+use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope};
+use globset::GlobSet;
+use monitor_ebpf::call;
+use monitor_ebpf::record::{FileId, FileSeen};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde::{Deserialize, Serialize};
 
 /// A file that no process executes any more stays hooked for as long: a program that runs every minute
 /// is hooked once.
@@ -65,37 +64,48 @@ pub struct Programs {
 
 /// The tap at work. Dropping it ends its thread and takes the hooks off.
 pub struct TlsTap {
-    stop: Option<PipeWriter>,
+    /// A byte wakes the thread, the end of them ends it.
+    wake: Option<PipeWriter>,
     thread: Option<JoinHandle<()>>,
+    exclude: Arc<Mutex<GlobSet>>,
     report: Arc<Mutex<Report>>,
 }
 
-/// What is hooked.
-#[derive(Debug, Clone, Default, Serialize)]
+/// What the tap has hooked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// Files, in the order in which they were found.
-    pub files: Vec<ReportedFile>,
-    /// TLS libraries that are not read, and why; the first of them.
-    pub refused: Vec<(String, String)>,
-    /// Files that were looked at.
-    pub files_looked_at: u64,
+    /// Files, by their paths.
+    pub files: Vec<HookedFile>,
+    /// TLS libraries that cannot be hooked, or not whole; the first of them.
+    pub refused: Vec<RefusedFile>,
+    /// Files that were searched for TLS functions.
+    pub files_searched: u64,
     /// Walks over all processes.
     pub walks: u64,
     /// What the last one took, in microseconds.
     pub walk_us: u64,
-    /// What hooking the last file took that was new, in microseconds.
+    /// From a file that was not known to its hooks, in microseconds: the last one.
     pub attach_us: u64,
 }
 
 /// A file that is hooked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ReportedFile {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookedFile {
     /// Its path, in the mount namespace of the process that it was found with.
     pub path: String,
     /// What is in it.
-    pub library: &'static str,
+    pub library: String,
     /// Functions that are hooked.
-    pub functions: Vec<&'static str>,
+    pub functions: Vec<String>,
+}
+
+/// A file with a function that is not hooked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedFile {
+    /// Its path, likewise.
+    pub path: String,
+    /// Which function, and what the kernel said.
+    pub why: String,
 }
 
 impl TlsTap {
@@ -105,21 +115,31 @@ impl TlsTap {
     ///
     /// No thread, or no pipe.
     pub fn start(programs: Programs, options: Options) -> std::io::Result<TlsTap> {
-        let (stopped, stop) = std::io::pipe()?;
+        let (woken, wake) = std::io::pipe()?;
+        let exclude = Arc::new(Mutex::new(options.exclude));
         let report = Arc::new(Mutex::new(Report::default()));
         let (walked, first_walk) = sync_channel(1);
         let work = Work {
             programs,
-            options,
+            exclude: Arc::clone(&exclude),
             files: HashMap::new(),
             remote: HashMap::new(),
             report: Arc::clone(&report),
         };
         let thread = std::thread::Builder::new()
             .name("tls-tap".into())
-            .spawn(move || work.run(&stopped, &walked))?;
+            .spawn(move || work.run(&woken, &walked))?;
         wait(&first_walk);
-        Ok(TlsTap { stop: Some(stop), thread: Some(thread), report })
+        Ok(TlsTap { wake: Some(wake), thread: Some(thread), exclude, report })
+    }
+
+    /// Hooks these files no more, and no others but these.
+    pub fn exclude(&mut self, files: GlobSet) {
+        *self.exclude.lock().unwrap_or_else(PoisonError::into_inner) = files;
+        if let Some(wake) = &mut self.wake {
+            // A pipe that is full has woken it.
+            let _ = wake.write(&[0]);
+        }
     }
 
     /// What is hooked now.
@@ -136,7 +156,7 @@ fn wait(first_walk: &Receiver<()>) {
 
 impl Drop for TlsTap {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        drop(self.wake.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -157,7 +177,9 @@ struct Entry {
     /// The hooks; none where there is nothing to hook.
     #[expect(dead_code, reason = "a hook is in place as long as its link is held")]
     links: Vec<UProbeLink>,
-    reported: Option<ReportedFile>,
+    hooked: Option<HookedFile>,
+    /// Whether it was not looked into because it is excluded.
+    excluded: bool,
     /// By what names the kernel told of it: it is to tell again once the hooks are off.
     told: Vec<FileId>,
     used: Instant,
@@ -165,7 +187,7 @@ struct Entry {
 
 struct Work {
     programs: Programs,
-    options: Options,
+    exclude: Arc<Mutex<GlobSet>>,
     files: HashMap<Identity, Entry>,
     /// Devices of which another program or host answers for the files.
     remote: HashMap<u32, bool>,
@@ -173,27 +195,31 @@ struct Work {
 }
 
 impl Work {
-    fn run(mut self, stopped: &PipeReader, walked: &SyncSender<()>) {
+    fn run(mut self, woken: &PipeReader, walked: &SyncSender<()>) {
         if let Err(error) = host::keep_rights_of_tls_tap() {
             tracing::warn!("the TLS tap keeps rights that it does not need: {error}");
         }
         let mut next = Instant::now();
         loop {
             if Instant::now() >= next {
-                let took = self.walk(stopped);
+                let took = self.walk(woken);
                 let _ = walked.try_send(());
                 next = Instant::now() + WALK_EVERY.max(took * WALK_SHARE);
             }
             let rest = next.saturating_duration_since(Instant::now()).as_millis() + 1;
             let timeout = PollTimeout::try_from(rest).unwrap_or(PollTimeout::MAX);
-            let stop = stopped.as_fd();
+            let wake = woken.as_fd();
             // A descriptor of the ring lives as long as the ring.
             let ring = self.programs.seen.as_fd();
             let mut wanted =
-                [PollFd::new(stop, PollFlags::POLLIN), PollFd::new(ring, PollFlags::POLLIN)];
+                [PollFd::new(wake, PollFlags::POLLIN), PollFd::new(ring, PollFlags::POLLIN)];
             let _ = poll(&mut wanted, timeout);
             if wanted[0].any().unwrap_or(true) {
-                return;
+                if is_stopped(woken) {
+                    return;
+                }
+                self.let_go_of_excluded();
+                next = Instant::now();
             }
             while let Some(seen) = self.programs.seen.next().and_then(|seen| FileSeen::parse(&seen))
             {
@@ -203,7 +229,7 @@ impl Work {
     }
 
     /// Looks at everything that every process executes, and takes hooks off what none does.
-    fn walk(&mut self, stopped: &PipeReader) -> Duration {
+    fn walk(&mut self, woken: &PipeReader) -> Duration {
         let began = Instant::now();
         let mut seen = HashSet::new();
         let own = std::process::id();
@@ -215,7 +241,7 @@ impl Work {
                     }
                 });
             }
-            if is_stopped(stopped) {
+            if has_ended(woken) {
                 break;
             }
         }
@@ -266,14 +292,20 @@ impl Work {
             entry.told.extend(told.filter(|told| !entry.told.contains(told)));
             return;
         }
-        let (links, reported) = self.hook(&file, mapping);
-        let hooked = reported.is_some();
-        let entry =
-            Entry { links, reported, told: told.into_iter().collect(), used: Instant::now() };
+        let excluded = self.is_excluded(&mapping.path);
+        let (links, hooked) = if excluded { (Vec::new(), None) } else { self.hook(&file, mapping) };
+        let is_hooked = hooked.is_some();
+        let entry = Entry {
+            links,
+            hooked,
+            excluded,
+            told: told.into_iter().collect(),
+            used: Instant::now(),
+        };
         self.make_room();
         self.files.insert(identity, entry);
-        self.with_report(|report| report.files_looked_at += 1);
-        if hooked {
+        self.with_report(|report| report.files_searched += 1);
+        if is_hooked {
             self.report_files();
         }
     }
@@ -291,12 +323,9 @@ impl Work {
     }
 
     /// Hooks a file that was not seen before, where there is something to hook.
-    fn hook(&mut self, file: &File, mapping: &Mapping) -> (Vec<UProbeLink>, Option<ReportedFile>) {
+    fn hook(&mut self, file: &File, mapping: &Mapping) -> (Vec<UProbeLink>, Option<HookedFile>) {
         let began = Instant::now();
         let nothing = (Vec::new(), None);
-        if self.options.exclude.is_match(&mapping.path) {
-            return nothing;
-        }
         let image = image::read(file);
         tracing::debug!("{} searched in {} us", mapping.path, began.elapsed().as_micros());
         let image = match image {
@@ -320,15 +349,10 @@ impl Work {
         );
         self.with_report(|report| report.attach_us = took.as_micros() as u64);
         let path = mapping.path.clone();
-        (links, Some(ReportedFile { path, library: library.name(), functions }))
+        (links, Some(HookedFile { path, library: library.name().to_owned(), functions }))
     }
 
-    fn attach(
-        &mut self,
-        file: &File,
-        image: &Image,
-        path: &str,
-    ) -> (Vec<UProbeLink>, Vec<&'static str>) {
+    fn attach(&mut self, file: &File, image: &Image, path: &str) -> (Vec<UProbeLink>, Vec<String>) {
         // The file that was read, whatever stands at its path by now.
         let target = format!("/proc/self/fd/{}", file.as_raw_fd());
         let (mut links, mut functions) = (Vec::new(), Vec::new());
@@ -336,7 +360,7 @@ impl Work {
             match self.attach_one(site, &target) {
                 Ok(link) => {
                     links.push(link);
-                    functions.push(site.function);
+                    functions.push(site.function.to_owned());
                 }
                 Err(error) => {
                     self.refuse(path, format!("{}: {}", site.function, with_causes(&error)));
@@ -372,7 +396,7 @@ impl Work {
         tracing::warn!("does not read TLS of {path}: {why}");
         self.with_report(|report| {
             if report.refused.len() < TLS_REFUSED_LISTED_MAX {
-                report.refused.push((path.to_owned(), why));
+                report.refused.push(RefusedFile { path: path.to_owned(), why });
             }
         });
     }
@@ -390,13 +414,32 @@ impl Work {
         }
     }
 
+    fn is_excluded(&self, path: &str) -> bool {
+        self.exclude.lock().unwrap_or_else(PoisonError::into_inner).is_match(path)
+    }
+
+    /// Takes the hooks off what is excluded by now. What was excluded and is no more is found by a walk.
+    fn let_go_of_excluded(&mut self) {
+        let paths = |entry: &Entry| entry.hooked.as_ref().map(|file| file.path.clone());
+        let changed = self.files.iter().filter(|(_, entry)| match paths(entry) {
+            Some(path) => self.is_excluded(&path),
+            // It is looked into again.
+            None => entry.excluded,
+        });
+        let changed: Vec<_> = changed.map(|(id, _)| *id).collect();
+        for identity in changed {
+            self.forget(identity);
+        }
+        self.report_files();
+    }
+
     fn forget(&mut self, identity: Identity) {
         let Some(entry) = self.files.remove(&identity) else { return };
         // First the kernel is to tell again, so that nobody comes in between unseen.
         for file in &entry.told {
             self.programs.known.forget(*file);
         }
-        if let Some(file) = &entry.reported {
+        if let Some(file) = &entry.hooked {
             tracing::info!("nothing uses {} any more: its hooks are off", file.path);
         }
     }
@@ -411,7 +454,7 @@ impl Work {
     }
 
     fn report_files(&self) {
-        let files = self.files.values().filter_map(|entry| entry.reported.clone());
+        let files = self.files.values().filter_map(|entry| entry.hooked.clone());
         let mut files: Vec<_> = files.collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         self.with_report(|report| report.files = files);
@@ -422,8 +465,14 @@ impl Work {
     }
 }
 
-fn is_stopped(stopped: &PipeReader) -> bool {
-    let mut wanted = [PollFd::new(stopped.as_fd(), PollFlags::POLLIN)];
+/// Whether the thread is to end; takes what has woken it.
+fn is_stopped(mut woken: &PipeReader) -> bool {
+    matches!(woken.read(&mut [0; 64]), Ok(0) | Err(_))
+}
+
+/// The same without taking anything.
+fn has_ended(woken: &PipeReader) -> bool {
+    let mut wanted = [PollFd::new(woken.as_fd(), PollFlags::POLLIN)];
     let _ = poll(&mut wanted, PollTimeout::ZERO);
-    wanted[0].any().unwrap_or(false)
+    wanted[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP))
 }

@@ -302,6 +302,12 @@ impl Daemon {
                  start"
             );
         }
+        if self.pipeline.policy().tls.enabled != policy.tls.enabled {
+            tracing::warn!("tls.enabled holds from the next start");
+        }
+        if let Some(tls) = &mut self.tls {
+            tls.exclude(policy.tls.exclude.clone());
+        }
         self.put_prefilter(&policy);
         let rules = policy.rules.len();
         self.answer.follow(&policy);

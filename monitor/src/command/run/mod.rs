@@ -108,7 +108,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         opaque: opaque_budget(&settings),
         tap,
         unix_sockets: settings.unix_sockets,
-        tls: Some(tls::Options::default()),
+        tls: policy.tls.enabled.then(|| tls::Options { exclude: policy.tls.exclude.clone() }),
         debug: args.kernel_log,
     })
     .map_err(|error| Exit::new(code_of(&error), error.to_string()))?;

@@ -9,6 +9,7 @@ use monitor_ebpf::record::{Coverage, ProcessId};
 
 use super::daemon::Daemon;
 use crate::capture::hooks::{self, Purpose};
+use crate::capture::tls::TlsTap;
 use crate::limits::STATUS_PROCESSES_MAX;
 use crate::report::coverage::{Ledger, ProcessCoverage};
 use crate::report::status::Status;
@@ -27,6 +28,7 @@ impl Daemon {
             kills_tripped: self.answer.kills_tripped(),
             taps: hooks::in_use(&self.hooks, Purpose::Tap),
             gates: hooks::in_use(&self.hooks, Purpose::Gate),
+            tls: self.tls.as_ref().map(TlsTap::report),
             programs: self.programs.verified().into_iter().collect(),
             kernel: Counter::ALL
                 .iter()

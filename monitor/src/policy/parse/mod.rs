@@ -9,7 +9,7 @@ use toml::de::DeTable;
 
 use super::problem::Problems;
 use super::read::{self, Node, Section};
-use super::{CoverageFloor, Date, Files, Policy, Protect, Rule, Settings};
+use super::{CoverageFloor, Date, Files, Policy, Protect, Rule, Settings, Tls};
 use crate::limits::{COVERAGE_EVERY_S_MAX, COVERAGE_MIN_BYTES_MAX, RULES_MAX};
 use crate::model::Severity;
 
@@ -21,7 +21,9 @@ mod scope;
 /// The version of the shape that this build reads.
 const VERSION: u64 = 1;
 
-const POLICY_KEYS: [&str; 6] = ["version", "settings", "protect", "coverage", "detector", "rule"];
+const POLICY_KEYS: [&str; 7] =
+    ["version", "settings", "protect", "tls", "coverage", "detector", "rule"];
+const TLS_KEYS: [&str; 2] = ["enabled", "exclude"];
 const SETTINGS_KEYS: [&str; 7] = [
     "sample_bytes_max",
     "ring_bytes",
@@ -87,6 +89,7 @@ impl Parser<'_> {
         self.version(&file);
         let settings = file.get("settings").and_then(|node| self.settings(node));
         let protect = file.get("protect").and_then(|node| self.protect(node));
+        let tls = file.get("tls").and_then(|node| self.tls(node));
         let coverage = file.get("coverage").and_then(|node| self.coverage(node));
         self.watches_coverage = coverage.is_some();
         if let Some(node) = file.get("detector") {
@@ -103,6 +106,7 @@ impl Parser<'_> {
             detectors: self.brought.iter().filter_map(|brought| brought.custom.clone()).collect(),
             settings: settings.unwrap_or_default(),
             protect: protect.unwrap_or_default(),
+            tls: tls.unwrap_or_default(),
             coverage,
             rules,
             warnings: Vec::new(),
@@ -153,6 +157,16 @@ impl Parser<'_> {
         let exe = section.get("exe").map_or_else(GlobSet::empty, |node| self.exe_globs(node));
         let unit = section.get("unit").map_or_else(GlobSet::empty, |node| self.unit_globs(node));
         Some(Protect { exe, unit })
+    }
+
+    fn tls(&mut self, node: &Node<'_>) -> Option<Tls> {
+        let section = Section::open(node, "[tls]", &TLS_KEYS, self.problems)?;
+        let enabled = section.get("enabled");
+        let enabled = enabled.and_then(|node| read::boolean(node, "enabled", self.problems));
+        let exclude = section.get("exclude").map_or_else(GlobSet::empty, |node| {
+            self.path_globs(node, "exclude", "[\"/opt/vendor/**\"]")
+        });
+        Some(Tls { enabled: enabled.unwrap_or(true), exclude })
     }
 
     fn coverage(&mut self, node: &Node<'_>) -> Option<CoverageFloor> {

@@ -100,7 +100,11 @@ impl Parser<'_> {
     }
 
     pub(super) fn exe_globs(&mut self, node: &Node<'_>) -> GlobSet {
-        self.globs(node, "exe", "[\"/usr/bin/python3*\"]", Globbed::Path)
+        self.path_globs(node, "exe", "[\"/usr/bin/python3*\"]")
+    }
+
+    pub(super) fn path_globs(&mut self, node: &Node<'_>, key: &str, example: &str) -> GlobSet {
+        self.globs(node, key, example, Globbed::Path)
     }
 
     pub(super) fn unit_globs(&mut self, node: &Node<'_>) -> GlobSet {

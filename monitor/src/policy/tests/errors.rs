@@ -17,7 +17,7 @@ id = "a"
 entities = "*"
 "#,
         &[
-            r#"2:2: unknown key "setings" in the policy; did you mean "settings"? keys: version, settings, protect, coverage, detector, rule"#,
+            r#"2:2: unknown key "setings" in the policy; did you mean "settings"? keys: version, settings, protect, tls, coverage, detector, rule"#,
         ],
     );
     check_rule(
@@ -173,6 +173,21 @@ process = ["a"]"#,
 owner = "x""#,
         &[
             "5:1: rule.exception is a table, not a list of tables; write [[rule.exception]] above each",
+        ],
+    );
+}
+
+#[test]
+fn tls_says_whether_and_what_not() {
+    check_rule(
+        r#"[tls]
+enabled = "no"
+exclude = ["libssl.so"]
+include = []"#,
+        &[
+            "6:11: enabled is a string, not a boolean; write true or false, without quotes",
+            r#"7:12: exclude "libssl.so" never matches; it begins with no /; write "**/libssl.so""#,
+            r#"8:1: unknown key "include" in [tls]; did you mean "exclude"? keys: enabled, exclude"#,
         ],
     );
 }
@@ -553,7 +568,7 @@ expires = 2026-02-30"#,
     check(
         "\u{feff}versions = 1\r\n[[rule]]\r\nid = \"a\"\r\nentities = \"x\"",
         &[
-            r#"1:1: unknown key "versions" in the policy; did you mean "version"? keys: version, settings, protect, coverage, detector, rule"#,
+            r#"1:1: unknown key "versions" in the policy; did you mean "version"? keys: version, settings, protect, tls, coverage, detector, rule"#,
             "1:1: the policy has no version; add version = 1",
             r#"4:12: entities is a string, not a list; write entities = ["CREDIT_CARD"], or "*" for all"#,
         ],

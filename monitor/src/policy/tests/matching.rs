@@ -335,3 +335,14 @@ fn settings_have_defaults_and_take_what_is_given() {
     };
     assert_eq!(parsed(&with_rule(text)).settings, expected);
 }
+
+#[test]
+fn tls_is_read_unless_it_is_turned_off_or_excluded() {
+    let tls = Policy::default_policy(TODAY).tls;
+    assert!(tls.enabled && tls.exclude.is_empty());
+    let text = "[tls]\nenabled = false\nexclude = [\"/opt/vendor/**\"]";
+    let tls = parsed(&with_rule(text)).tls;
+    assert!(!tls.enabled);
+    assert!(tls.exclude.is_match("/opt/vendor/lib/libssl.so.3"));
+    assert!(!tls.exclude.is_match("/usr/lib/libssl.so.3"));
+}
