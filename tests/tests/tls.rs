@@ -238,11 +238,7 @@ fn a_go_server_answers() {
     needs!("openssl", "go", "curl");
     let (monitor, authority) = (Monitor::start(), Authority::make());
     let (card, dir) = (monitor.data.card(), TempDir::new().expect("a temporary directory"));
-    let program = match go::build(go::SERVER, go::PLAIN, dir.path()) {
-        Ok(program) => program,
-        Err(reason) => skip!("{reason}"),
-    };
-    let mut server = Command::new(program);
+    let mut server = Command::new(go::build(go::SERVER, go::PLAIN, dir.path()));
     server.arg(authority.certificate()).arg(authority.key()).env("CARD", &card);
     let mut server = Running::start(&mut server);
     let url = format!("https://{}/", server.line());
@@ -316,9 +312,8 @@ for line in sys.stdin: stream.sendall(line.encode())";
 fn psql_hands_a_value_to_postgresql() {
     needs!("openssl");
     let authority = Authority::make();
-    let postgres = match Postgres::start(&authority) {
-        Ok(postgres) => postgres,
-        Err(reason) => skip!("{reason}"),
+    let Some(postgres) = Postgres::start(&authority) else {
+        skip!("no PostgreSQL server and client are installed");
     };
     let monitor = Monitor::start();
     let card = monitor.data.card();
@@ -338,9 +333,8 @@ fn psql_hands_a_value_to_postgresql() {
 fn postgresql_answers_with_a_value() {
     needs!("openssl");
     let authority = Authority::make();
-    let postgres = match Postgres::start(&authority) {
-        Ok(postgres) => postgres,
-        Err(reason) => skip!("{reason}"),
+    let Some(postgres) = Postgres::start(&authority) else {
+        skip!("no PostgreSQL server and client are installed");
     };
     let monitor = Monitor::start();
     let card = monitor.data.card();

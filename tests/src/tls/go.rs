@@ -20,11 +20,10 @@ pub const PIE: &[&str] = &["-buildmode=pie"];
 /// Builds a program of one file into `dir`: without cgo, so it is linked with no library. What the
 /// compiler keeps for the next time is kept beside what cargo builds.
 ///
-/// # Errors
-///
-/// go(1) cannot build it.
-pub fn build(source: &str, flags: &[&str], dir: &Path) -> Result<PathBuf, String> {
-    let go = tool("go").ok_or("go is not installed")?;
+/// go(1) is there, and builds it: else the test fails.
+#[track_caller]
+pub fn build(source: &str, flags: &[&str], dir: &Path) -> PathBuf {
+    let go = tool("go").expect("go is there");
     let kept = std::path::absolute(monitor::target().join("tmp/go")).expect("a path");
     let (file, program) = (dir.join("main.go"), dir.join("program"));
     std::fs::write(&file, source).expect("a file in the temporary directory");
@@ -33,9 +32,7 @@ pub fn build(source: &str, flags: &[&str], dir: &Path) -> Result<PathBuf, String
     build.env("GOCACHE", kept.join("cache")).env("GOPATH", kept.join("path"));
     build.env("GO111MODULE", "off").env("GOPROXY", "off").env("GOTOOLCHAIN", "local");
     build.env("CGO_ENABLED", "0").env("GOFLAGS", "").current_dir(dir);
-    let output = build.output().map_err(|error| format!("go cannot be started: {error}"))?;
-    if output.status.success() {
-        return Ok(program);
-    }
-    Err(format!("go cannot build: {}", String::from_utf8_lossy(&output.stderr).trim()))
+    let output = build.output().expect("go runs");
+    assert!(output.status.success(), "{build:?}: {}", String::from_utf8_lossy(&output.stderr));
+    program
 }
