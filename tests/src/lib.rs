@@ -11,11 +11,13 @@ pub mod data;
 pub mod made;
 pub mod monitor;
 pub mod net;
+pub mod nginx;
 pub mod paths;
 pub mod pcap;
 pub mod program;
 pub mod scan;
 pub mod skip;
+pub mod tls;
 pub mod wait;
 
 pub use alert::Alert;

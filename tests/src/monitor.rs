@@ -26,14 +26,16 @@ const ARMING_BOUND: Duration = Duration::from_secs(300);
 /// Names another binary than the one that `cargo build --release` makes.
 const BINARY: &str = "EGRESS_MONITOR";
 
+/// Where cargo puts what it builds.
+pub fn target() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"))
+}
+
 /// The binary under test.
 #[track_caller]
 pub fn binary() -> PathBuf {
-    let built = || {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-        let ours = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
-        target.unwrap_or_else(ours).join("release/egress-monitor")
-    };
+    let built = || target().join("release/egress-monitor");
     let path = std::env::var_os(BINARY).map_or_else(built, PathBuf::from);
     match path.canonicalize() {
         Ok(path) => path,

@@ -1,15 +1,15 @@
-//! Programs as people have them: curl, python's http.client, nc, openssl, nginx; processes that
-//! are short, many, or no longer root.
+//! Programs as people have them: curl, python's http.client, nc, nginx; processes that are short,
+//! many, or no longer root.
 
-use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use support::cgroup::{Cgroup, own};
 use support::net::{V4, V6};
-use support::program::{children, with_data};
+use support::nginx::Nginx;
+use support::program::with_data;
 use support::wait::wait_for;
 use support::{Monitor, Receiver, Running, needs, python, tool};
 use tempfile::TempDir;
@@ -122,109 +122,6 @@ fn nc_sends_what_it_reads() {
     nc.finish();
     let alert = monitor.found(nc.pid(), "CREDIT_CARD", receiver.address);
     assert_eq!(alert.text("/process/exe"), tool("nc").unwrap().display().to_string());
-}
-
-/// A free port: bound, and given back.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((V4, 0)).expect("a port on loopback");
-    listener.local_addr().expect("an address").port()
-}
-
-fn openssl(arguments: &[&str]) -> Running {
-    let mut openssl = Command::new(tool("openssl").unwrap());
-    Running::start(openssl.args(arguments).stderr(Stdio::null()))
-}
-
-/// Starts `s_server` with a certificate made for it.
-fn tls_server(dir: &Path, port: u16) -> Running {
-    let at = |name: &str| dir.join(name).display().to_string();
-    let (key, certificate) = (at("key.pem"), at("certificate.pem"));
-    let mut request = openssl(&[
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-subj",
-        "/CN=localhost",
-        "-keyout",
-        &key,
-        "-out",
-        &certificate,
-    ]);
-    request.finish();
-    let port = port.to_string();
-    openssl(&["s_server", "-accept", &port, "-key", &key, "-cert", &certificate, "-naccept", "1"])
-}
-
-#[test]
-fn ciphertext_raises_nothing() {
-    needs!("openssl");
-    let (monitor, dir) = (Monitor::start(), TempDir::new().expect("a temporary directory"));
-    let port = free_port();
-    let mut server = tls_server(dir.path(), port);
-    wait_for("the server to listen", || (server.line() == "ACCEPT").then_some(()));
-    let to = format!("127.0.0.1:{port}");
-    let mut client = openssl(&["s_client", "-quiet", "-no_ign_eof", "-connect", &to]);
-    let text = format!("card {} over TLS", monitor.data.card());
-    client.say(&text);
-    wait_for("the text at the server", || server.line().contains(&text).then_some(()));
-    client.close_input();
-    client.wait();
-    assert!(monitor.of(client.pid()).is_empty());
-    assert!(monitor.of(server.pid()).is_empty());
-    let sent = monitor.coverage(client.pid()).expect("the client sent");
-    assert!(sent["bytes_sent"].as_u64() > Some(text.len() as u64), "{sent}");
-}
-
-/// nginx in a directory of its own.
-struct Nginx {
-    /// Removed with it.
-    _dir: TempDir,
-    address: SocketAddr,
-    master: Running,
-}
-
-impl Nginx {
-    fn start(location: &str, page: &str) -> Nginx {
-        let dir = TempDir::new().expect("a temporary directory");
-        let at = dir.path().display();
-        let port = free_port();
-        let mut settings = format!("daemon off; worker_processes 1; pid {at}/pid;\n");
-        let _ = write!(
-            settings,
-            "error_log stderr warn; events {{}}\nhttp {{ access_log off; root {at}/pages; \
-             default_type text/html; client_body_temp_path {at}/a; proxy_temp_path {at}/b; \
-             fastcgi_temp_path {at}/c; uwsgi_temp_path {at}/d; scgi_temp_path {at}/e;\n\
-             server {{ listen 127.0.0.1:{port}; location / {{ {location} }} }} }}\n"
-        );
-        std::fs::create_dir(dir.path().join("pages")).expect("a directory");
-        std::fs::write(dir.path().join("pages/page.html"), page).expect("a file");
-        std::fs::write(dir.path().join("pages/other.html"), "nothing\n").expect("a file");
-        std::fs::write(dir.path().join("nginx.conf"), settings).expect("a file");
-        // The worker is another user, and the directory above is only root's.
-        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(dir.path(), open).expect("our own directory");
-        let mut nginx = Command::new(tool("nginx").unwrap());
-        nginx.arg("-p").arg(dir.path()).arg("-c").arg(dir.path().join("nginx.conf"));
-        let master = Running::start(&mut nginx);
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        wait_for("nginx", || TcpStream::connect(address).ok());
-        Nginx { _dir: dir, address, master }
-    }
-
-    fn worker(&self) -> u32 {
-        let master = self.master.pid();
-        wait_for("a worker of nginx", || children(master).first().copied())
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        // Its worker goes with it, which SIGKILL would not bring about.
-        self.master.signal(nix::sys::signal::Signal::SIGTERM);
-        self.master.wait();
-    }
 }
 
 #[test]
