@@ -328,3 +328,35 @@ const _: () = assert!(
 /// Times that the walk over all open files rests before it is given up: after each million of them. A
 /// hundred million files of as many as a host can hold take it seconds.
 pub const ITERATOR_RESTS_MAX: u32 = 100;
+
+// ELF files in which functions are looked for (`capture::tls::image`).
+
+/// Bytes that are read of one file. A Go program of 60 MB takes 20 MB, and one of C++ with all of its
+/// symbols has 100 MB of names and 40 MB of symbols in 500 MB.
+pub const IMAGE_BYTES_MAX: u64 = 256 << 20;
+/// Bytes that a read counts as at least, so that half a million small ones are the end, 0.2 s.
+pub const IMAGE_READ_COST_BYTES: u64 = 512;
+/// Bytes that are held of a file at once: a part that is read whole, a piece of one that is not.
+pub const IMAGE_PIECE_BYTES: usize = 256 << 10;
+/// Segments of a file. Linkers write a dozen.
+pub const IMAGE_SEGMENTS_MAX: u16 = 256;
+/// Sections of a file. Programs have 40; object files with a section for each function are not read.
+pub const IMAGE_SECTIONS_MAX: u64 = 4_096;
+/// Symbols of a bucket of a hash table that are looked at. Linkers make a bucket for every two to four.
+pub const IMAGE_CHAIN_SYMBOLS_MAX: u64 = 1_024;
+/// Bytes of the longest name of a function that is looked for, twice: rustc's v0 mangling takes 130.
+pub const IMAGE_NAME_BYTES_MAX: usize = 1_024;
+/// Names in a table of symbols that end as one that is looked for. Each name is there once.
+pub const IMAGE_NAMES_MAX: usize = 4_096;
+/// Functions of a file that are hooked: all rows of the table, some of them twice.
+pub const IMAGE_SITES_MAX: usize = 64;
+/// Functions of a Go program; the largest seen have 300,000.
+pub const IMAGE_GO_FUNCTIONS_MAX: u64 = 4 << 20;
+/// Places that look like Go's table of functions, and are none but for one.
+pub const IMAGE_CANDIDATES_MAX: usize = 256;
+/// Pointers to Go's table of functions that are looked at: its module data has one or two.
+pub const IMAGE_POINTERS_MAX: usize = 8;
+/// Bytes of the version of a Go program.
+pub const IMAGE_GO_VERSION_BYTES_MAX: u64 = 128;
+
+const _: () = assert!(IMAGE_NAME_BYTES_MAX >= 4 * 130, "a name is whole in one of two pieces");

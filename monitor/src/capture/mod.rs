@@ -8,6 +8,7 @@ pub mod host;
 pub mod prefilter;
 pub mod processes;
 pub mod programs;
+pub mod tls;
 pub mod wait;
 
 use std::fs::File;
