@@ -131,7 +131,7 @@ impl<'a> GnuHash<'a> {
 
     /// Whether a name may be in the table; most that are not cost one read.
     fn may_have(&self, hash: u32) -> Result<bool, ImageError> {
-        let index = u64::from(hash / 64 & (self.bloom_words - 1));
+        let index = u64::from((hash / 64) & (self.bloom_words - 1));
         let at = self.bloom.saturating_add(index * 8);
         if at.checked_add(8).is_none_or(|end| end > self.end) {
             return Err(ImageError::Malformed(HASH));
