@@ -30,6 +30,7 @@ const TARGETS: &[(&str, u32)] = &[
     ("decoder", 16_384),
     ("reassemble", 4_096),
     ("policy", 4_096),
+    ("image", 16_384),
 ];
 
 /// What rustc is to do so that libFuzzer sees which branches are taken and what is compared.

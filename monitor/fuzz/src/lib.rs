@@ -1,5 +1,5 @@
 //! What is fuzzed: the engine, whole and in pieces, the readings of a text, the decoder of a flow,
-//! the reassembly of samples, the policy. Each target takes any bytes.
+//! the reassembly of samples, the policy, ELF files. Each target takes any bytes.
 //!
 //! Beside panics it looks for cost: no input may take more than [`CPU_PER_MIB`] of processor time or
 //! [`MEMORY_PER_BYTE`] times its length in memory beyond what the limits state. A short input says
@@ -10,6 +10,7 @@ mod cost;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, OnceLock};
 
+use egress_monitor::capture::tls::image;
 use egress_monitor::decode::{Decoder, Part, Text, views};
 use egress_monitor::detect::{Engine, Hit, Stream};
 use egress_monitor::model::{Endpoint, FlowKey, Process, ProcessKey, SampleHead, Tap, Transport};
@@ -187,4 +188,14 @@ pub fn policy(data: &[u8]) {
     for problem in problems.into_iter().flatten() {
         problem.render("policy.toml", false);
     }
+}
+
+/// Reads any bytes as an ELF file. Functions lie in it.
+pub fn image_of(data: &[u8]) {
+    within_bounds(data.len(), || {
+        let Ok(image) = image::read_bytes(data) else { return };
+        for site in &image.sites {
+            assert!(site.offset < data.len() as u64, "a function beyond the end of its file");
+        }
+    });
 }

@@ -96,7 +96,7 @@ pub struct Elf<'a> {
     dynamic: Vec<(u64, u64)>,
 }
 
-/// Number of `N` bytes in a structure of which the caller knows that it is long enough.
+/// A number in a structure of a known length.
 fn u16_at(bytes: &[u8], at: usize) -> u16 {
     bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |b| u16::from_le_bytes(*b))
 }

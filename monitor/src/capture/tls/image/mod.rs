@@ -17,6 +17,9 @@ mod source;
 mod symbols;
 mod table;
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 
 use thiserror::Error;
@@ -130,7 +133,7 @@ pub enum ImageError {
     #[error("ELF file is cut off: {0} beyond its end")]
     Truncated(&'static str),
     /// A part is larger than is read.
-    #[error("ELF file whose {0} are larger than is read of a file")]
+    #[error("ELF file has more than is read of one: {0}")]
     TooLarge(&'static str),
     /// The disk, or what stands for it.
     #[error("cannot be read: {0}")]

@@ -43,6 +43,9 @@ impl ReadAt for &[u8] {
     }
 }
 
+/// Whether to go on.
+pub type Step = Result<ControlFlow<()>, ImageError>;
+
 /// What is read, and what may still be read of it. `what` names the part in errors.
 pub struct Source<'a> {
     from: &'a dyn ReadAt,
@@ -145,7 +148,7 @@ impl<'a> Source<'a> {
         &self,
         span: Range<u64>,
         what: &'static str,
-        each: &mut dyn FnMut(&[u8; N]) -> Result<ControlFlow<()>, ImageError>,
+        each: &mut dyn FnMut(&[u8; N]) -> Step,
     ) -> Result<(), ImageError> {
         let mut outcome = Ok(());
         self.pieces_of(IMAGE_PIECE_BYTES / N * N, span, 0, what, &mut |_, piece| {
