@@ -185,6 +185,8 @@ pub struct Session {
     pub end: u64,
     /// What of it was to be read ends here.
     pub read_end: u64,
+    /// Sum of the first write's text, by which it is known when a handshake stood in its way; else 0.
+    pub first_sum: u64,
     /// The socket's sequence number when it began.
     pub socket_position: u32,
     /// Bytes of the session so far, modulo 2^32.
@@ -213,6 +215,7 @@ impl Session {
         base: 0,
         end: 0,
         read_end: 0,
+        first_sum: 0,
         socket_position: 0,
         position: 0,
         source: [0; 16],
@@ -339,7 +342,7 @@ const _: () = assert!(core::mem::size_of::<ProcessId>() == 16);
 const _: () = assert!(core::mem::size_of::<ProcessInfo>() == 40 + EXE_BYTES + ARGS_BYTES);
 const _: () = assert!(core::mem::size_of::<Coverage>() == 128);
 const _: () = assert!(core::mem::size_of::<SessionKey>() == 16);
-const _: () = assert!(core::mem::size_of::<Session>() == 104);
+const _: () = assert!(core::mem::size_of::<Session>() == 112);
 const _: () = assert!(core::mem::size_of::<FileSeen>() == 24);
 
 /// Reads little- or big-endian fields, as the host has them, off a slice that may be too short.

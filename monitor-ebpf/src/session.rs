@@ -5,16 +5,19 @@
 //! marks the thread as at work for a session; the socket on which the thread then sends TLS records is
 //! the session's. A handshake does that before there is text. Go names the socket itself.
 
+use core::ffi::{c_long, c_void};
+
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
     helpers::generated::{
-        bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns, bpf_probe_read_kernel, bpf_probe_read_user,
+        bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns, bpf_loop, bpf_probe_read_kernel,
+        bpf_probe_read_user,
     },
     macros::map,
     maps::LruHashMap,
 };
 use monitor_ebpf::{
-    Counter, SEND_BYTES_MAX, SESSIONS_MAX, TAIL_BYTES, THREADS_MAX,
+    CHUNK_BYTES, Counter, SEND_BYTES_MAX, SESSIONS_MAX, TAIL_BYTES, THREADS_MAX,
     record::{
         FLAG_DESTINATION, FLAG_TLS, FLOW_READ, FLOW_TLS, Flow, Mark, ProcessId, Session, SessionKey,
     },
@@ -201,14 +204,17 @@ fn try_note_write(slot: u32, address: u64, base: u64, bytes: u64) -> Option<()> 
     let work = work(slot)?;
     let now = place(session);
     let last = base + bytes;
-    if bytes != 0
-        && session.end == last
-        && base >= session.base
-        && is_repeat(session, base, now)
-        && same_text(slot, session.id, base, session.read_end) != 0
-    {
-        count(Counter::TlsRepeated, 1);
-        return None;
+    if bytes != 0 && session.end == last && base >= session.base {
+        let is_left_over = is_repeat(session, base, now)
+            && same_text(slot, session.id, base, session.read_end) != 0;
+        if is_left_over || is_first(slot, session, base, bytes) {
+            count(Counter::TlsRepeated, 1);
+            return None;
+        }
+    }
+    session.first_sum = 0;
+    if session.position == 0 && bytes <= CHUNK_BYTES as u64 {
+        session.first_sum = sum(slot, base, bytes as u32);
     }
     let read_max = kernel::sample_bytes_max() as u64;
     session.base = base;
@@ -265,6 +271,61 @@ fn is_repeat(session: &Session, base: u64, now: u32) -> bool {
     let passed = base - session.base;
     // A record adds 22 to 29 bytes to its 16 KiB at most (RFC 8446, 5.2), or to much less.
     left < session.end - session.base || (passed != 0 && left <= passed + passed / 8 + 512)
+}
+
+/// Whether it is the session's first write once more: the handshake had to come before it, and more has
+/// left since than its text is long.
+#[inline(always)]
+fn is_first(slot: u32, session: &Session, base: u64, bytes: u64) -> bool {
+    base == session.base
+        && session.position == bytes as u32
+        && session.first_sum != 0
+        && session.first_sum == sum(slot, base, bytes as u32)
+}
+
+/// A sum of a text of up to a chunk, which is not 0 where it could be read. Takes the text of the area
+/// for it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn sum(slot: u32, base: u64, bytes: u32) -> u64 {
+    let Some(work) = work(slot) else { return 0 };
+    if bytes == 0 || bytes > CHUNK_BYTES as u32 {
+        return 0;
+    }
+    let bytes = ((opaque(bytes) - 1) & (CHUNK_BYTES as u32 - 1)) + 1;
+    let last = (opaque(bytes - 1) / 8) & (CHUNK_BYTES as u32 / 8 - 1);
+    let text = work.text.as_mut_ptr();
+    // SAFETY: the text is longer than a chunk and aligned to 8; the helper refuses a source that is not
+    // readable. What stands behind the end in its last word is of another text, and goes first.
+    let failed = unsafe {
+        text.cast::<u64>().add(last as usize).write_volatile(0);
+        bpf_probe_read_user(text.cast(), bytes, base as *const _)
+    };
+    if failed != 0 {
+        return 0;
+    }
+    let mut total = Sum { sum: bytes as u64, slot: slot as u64 };
+    // SAFETY: the callback takes what it is given here.
+    unsafe { bpf_loop(last + 1, add_word as *mut c_void, (&raw mut total).cast(), 0) };
+    total.sum | 1
+}
+
+/// What [`add_word`] adds to.
+struct Sum {
+    sum: u64,
+    slot: u64,
+}
+
+/// Adds a word of the text: FNV-1a by words (draft-eastlake-fnv), against chance and not against malice.
+unsafe extern "C" fn add_word(index: u32, context: *mut c_void) -> c_long {
+    // SAFETY: `sum` hands over a `Sum` of its stack.
+    let total = unsafe { &mut *context.cast::<Sum>() };
+    let Some(work) = work(total.slot as u32) else { return 1 };
+    let at = opaque(index) & (CHUNK_BYTES as u32 / 8 - 1);
+    // SAFETY: within the first chunk of the text, which is aligned to 8.
+    let word = unsafe { work.text.as_ptr().cast::<u64>().add(at as usize).read_volatile() };
+    total.sum = (total.sum ^ word).wrapping_mul(0x0000_0100_0000_01b3);
+    0
 }
 
 /// Whether the bytes of a buffer to here are the last ones that were seen of a session. Takes the text

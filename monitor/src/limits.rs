@@ -338,6 +338,8 @@ pub const MAPS_BYTES_MAX: u64 = 8 << 20;
 pub const PROCESSES_WALKED_MAX: usize = 65_536;
 /// Files of which the TLS tap knows whether there is something to hook; the one unused for longest goes.
 pub const TLS_FILES_MAX: usize = 16_384;
+/// Files that wait to be searched whole.
+pub const TLS_FILES_DEEPER_MAX: usize = 4_096;
 /// Files that one walk tells apart.
 pub const TLS_FILES_SEEN_MAX: usize = 65_536;
 /// TLS libraries that cannot be hooked, of which the status says why.

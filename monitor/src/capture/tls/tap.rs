@@ -2,7 +2,7 @@
 //! in between the kernel tells of each file that a process maps for the first time. It decides nothing,
 //! and nothing waits for it: a file that cannot be read, or never answers, is one that is not read.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
@@ -12,12 +12,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::image::{self, Call, Image, Site};
+use super::image::{self, Call, Depth, Image, Site};
 use super::maps::{self, Mapping};
 use crate::capture::host;
 use crate::capture::programs::{FilesKnown, with_causes};
 use crate::limits::{
-    PROCESSES_WALKED_MAX, TLS_FILES_MAX, TLS_FILES_SEEN_MAX, TLS_REFUSED_LISTED_MAX,
+    PROCESSES_WALKED_MAX, TLS_FILES_DEEPER_MAX, TLS_FILES_MAX, TLS_FILES_SEEN_MAX,
+    TLS_REFUSED_LISTED_MAX,
 };
 use aya::maps::{MapData, RingBuf};
 use aya::programs::UProbe;
@@ -40,6 +41,9 @@ const FIRST_WALK_MAX: Duration = Duration::from_secs(1);
 /// The kernel tells of a file before it is mapped: so often, and so long apart, the maps are looked at.
 const MAPPED_TRIES: u32 = 20;
 const MAPPED_WAIT: Duration = Duration::from_micros(250);
+/// How many times as long as it searched a whole file it rests: a twentieth of a core where a compiler
+/// makes one program after the other.
+const DEEPER_REST: u32 = 20;
 /// File systems whose files other programs or hosts answer for, and may never.
 const REMOTE: [&str; 8] = ["fuse", "nfs", "cifs", "smb", "9p", "ceph", "afs", "virtiofs"];
 
@@ -124,6 +128,8 @@ impl TlsTap {
             exclude: Arc::clone(&exclude),
             files: HashMap::new(),
             remote: HashMap::new(),
+            deeper: VecDeque::new(),
+            deeper_at: Instant::now(),
             report: Arc::clone(&report),
         };
         let thread = std::thread::Builder::new()
@@ -172,10 +178,21 @@ struct Identity {
     changed_ns: i64,
 }
 
+impl Identity {
+    fn of(file: &File) -> Option<Identity> {
+        let metadata = file.metadata().ok()?;
+        Some(Identity {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            changed_s: metadata.ctime(),
+            changed_ns: metadata.ctime_nsec(),
+        })
+    }
+}
+
 /// What is known of a file.
 struct Entry {
     /// The hooks; none where there is nothing to hook.
-    #[expect(dead_code, reason = "a hook is in place as long as its link is held")]
     links: Vec<UProbeLink>,
     hooked: Option<HookedFile>,
     /// Whether it was not looked into because it is excluded.
@@ -185,12 +202,25 @@ struct Entry {
     used: Instant,
 }
 
+/// What was found in a file, and hooked.
+#[derive(Default)]
+struct Found {
+    links: Vec<UProbeLink>,
+    file: Option<HookedFile>,
+    /// Whether all of it is to be searched.
+    deeper: bool,
+}
+
 struct Work {
     programs: Programs,
     exclude: Arc<Mutex<GlobSet>>,
     files: HashMap<Identity, Entry>,
     /// Devices of which another program or host answers for the files.
     remote: HashMap<u32, bool>,
+    /// Files of which only the exports were searched, with a process that executes each.
+    deeper: VecDeque<(Identity, u32, Mapping)>,
+    /// Until then none of them is.
+    deeper_at: Instant,
     report: Arc<Mutex<Report>>,
 }
 
@@ -206,7 +236,8 @@ impl Work {
                 let _ = walked.try_send(());
                 next = Instant::now() + WALK_EVERY.max(took * WALK_SHARE);
             }
-            let rest = next.saturating_duration_since(Instant::now()).as_millis() + 1;
+            let until = if self.deeper.is_empty() { next } else { next.min(self.deeper_at) };
+            let rest = until.saturating_duration_since(Instant::now()).as_millis() + 1;
             let timeout = PollTimeout::try_from(rest).unwrap_or(PollTimeout::MAX);
             let wake = woken.as_fd();
             // A descriptor of the ring lives as long as the ring.
@@ -221,11 +252,35 @@ impl Work {
                 self.let_go_of_excluded();
                 next = Instant::now();
             }
-            while let Some(seen) = self.programs.seen.next().and_then(|seen| FileSeen::parse(&seen))
-            {
-                self.look_for(seen);
-            }
+            self.take_told();
+            self.search_deeper();
         }
+    }
+
+    /// Looks at the files that the kernel has told of, which some process is about to use.
+    fn take_told(&mut self) {
+        while let Some(seen) = self.programs.seen.next().and_then(|seen| FileSeen::parse(&seen)) {
+            self.look_for(seen);
+        }
+    }
+
+    /// Searches one of the files whose exports say nothing, and rests for twenty times as long.
+    fn search_deeper(&mut self) {
+        let now = Instant::now();
+        if now < self.deeper_at {
+            return;
+        }
+        let Some((identity, pid, mapping)) = self.deeper.pop_front() else { return };
+        let Some(file) = mapping.open(pid) else { return };
+        if !self.files.contains_key(&identity) || Identity::of(&file) != Some(identity) {
+            return;
+        }
+        let found = self.hook(&file, &mapping, Depth::Whole);
+        if let Some(entry) = self.files.get_mut(&identity).filter(|_| found.file.is_some()) {
+            (entry.links, entry.hooked) = (found.links, found.file);
+            self.report_files();
+        }
+        self.deeper_at = Instant::now() + now.elapsed() * DEEPER_REST;
     }
 
     /// Looks at everything that every process executes, and takes hooks off what none does.
@@ -236,6 +291,8 @@ impl Work {
         for pid in maps::processes(PROCESSES_WALKED_MAX) {
             if pid != own {
                 maps::of(pid, &mut |mapping| {
+                    // What somebody is about to use comes first.
+                    self.take_told();
                     if seen.len() < TLS_FILES_SEEN_MAX && seen.insert(mapping.file) {
                         self.look_at(pid, &mapping, None);
                     }
@@ -280,28 +337,21 @@ impl Work {
             return;
         }
         let Some(file) = mapping.open(pid) else { return };
-        let Ok(metadata) = file.metadata() else { return };
-        let identity = Identity {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            changed_s: metadata.ctime(),
-            changed_ns: metadata.ctime_nsec(),
-        };
+        let Some(identity) = Identity::of(&file) else { return };
         if let Some(entry) = self.files.get_mut(&identity) {
             entry.used = Instant::now();
             entry.told.extend(told.filter(|told| !entry.told.contains(told)));
             return;
         }
         let excluded = self.is_excluded(&mapping.path);
-        let (links, hooked) = if excluded { (Vec::new(), None) } else { self.hook(&file, mapping) };
+        let Found { links, file: hooked, deeper } =
+            if excluded { Found::default() } else { self.hook(&file, mapping, Depth::Exports) };
+        if deeper && self.deeper.len() < TLS_FILES_DEEPER_MAX {
+            self.deeper.push_back((identity, pid, mapping.clone()));
+        }
         let is_hooked = hooked.is_some();
-        let entry = Entry {
-            links,
-            hooked,
-            excluded,
-            told: told.into_iter().collect(),
-            used: Instant::now(),
-        };
+        let told = told.into_iter().collect();
+        let entry = Entry { links, hooked, excluded, told, used: Instant::now() };
         self.make_room();
         self.files.insert(identity, entry);
         self.with_report(|report| report.files_searched += 1);
@@ -322,40 +372,38 @@ impl Work {
         })
     }
 
-    /// Hooks a file that was not seen before, where there is something to hook.
-    fn hook(&mut self, file: &File, mapping: &Mapping) -> (Vec<UProbeLink>, Option<HookedFile>) {
+    /// Hooks a file, where there is something to hook.
+    fn hook(&mut self, file: &File, mapping: &Mapping, depth: Depth) -> Found {
         let began = Instant::now();
-        let nothing = (Vec::new(), None);
-        let image = image::read(file);
-        tracing::debug!("{} searched in {} us", mapping.path, began.elapsed().as_micros());
-        let image = match image {
+        let image = match image::read(file, depth) {
             Ok(image) => image,
             Err(error) => {
                 tracing::debug!("{} is not searched for TLS functions: {error}", mapping.path);
-                return nothing;
+                return Found::default();
             }
         };
-        let Some(library) = image.library else { return nothing };
+        if let Some(why) = image.unread {
+            self.refuse(&mapping.path, why.to_owned());
+        }
+        let Some(library) = image.library else {
+            return Found { deeper: image.deeper, ..Found::default() };
+        };
         let (links, functions) = self.attach(file, &image, &mapping.path);
         if links.is_empty() {
-            return nothing;
+            return Found::default();
         }
-        let took = began.elapsed();
-        tracing::info!(
-            "reads TLS of {} ({}, {} functions)",
-            mapping.path,
-            library.name(),
-            links.len()
-        );
+        let (took, count, name) = (began.elapsed(), links.len(), library.name());
+        tracing::info!("reads TLS of {} ({name}, {count} functions)", mapping.path);
         self.with_report(|report| report.attach_us = took.as_micros() as u64);
-        let path = mapping.path.clone();
-        (links, Some(HookedFile { path, library: library.name().to_owned(), functions }))
+        let file = HookedFile { path: mapping.path.clone(), library: name.to_owned(), functions };
+        Found { links, file: Some(file), deeper: image.deeper }
     }
 
     fn attach(&mut self, file: &File, image: &Image, path: &str) -> (Vec<UProbeLink>, Vec<String>) {
         // The file that was read, whatever stands at its path by now.
         let target = format!("/proc/self/fd/{}", file.as_raw_fd());
         let (mut links, mut functions) = (Vec::new(), Vec::new());
+        let _hurry = Hurry::begin();
         for site in &image.sites {
             match self.attach_one(site, &target) {
                 Ok(link) => {
@@ -462,6 +510,33 @@ impl Work {
 
     fn with_report(&self, change: impl FnOnce(&mut Report)) {
         change(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// While it lives the kernel hurries what waits for all processors to come by, which hooking a file does:
+/// 0.2 ms and not 8 to 17, in which a program may have sent its first request. It costs each processor an
+/// interrupt (`rcu_expedited`, Documentation/admin-guide/kernel-parameters.txt). Where it cannot be had,
+/// hooking takes longer.
+struct Hurry(Option<File>);
+
+const RCU_EXPEDITED: &str = "/sys/kernel/rcu_expedited";
+
+impl Hurry {
+    fn begin() -> Hurry {
+        // Whoever has turned it on keeps it.
+        if std::fs::read(RCU_EXPEDITED).is_ok_and(|set| set == b"0\n") {
+            let file = File::options().write(true).open(RCU_EXPEDITED).ok();
+            return Hurry(file.filter(|mut file| file.write_all(b"1").is_ok()));
+        }
+        Hurry(None)
+    }
+}
+
+impl Drop for Hurry {
+    fn drop(&mut self) {
+        if let Some(file) = &mut self.0 {
+            let _ = file.write_all(b"0");
+        }
     }
 }
 

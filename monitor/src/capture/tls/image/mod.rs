@@ -109,6 +109,8 @@ pub struct Image {
     pub library: Option<Library>,
     /// What is there and could not be read.
     pub unread: Option<&'static str>,
+    /// Whether only a search of [`Depth::Whole`] can tell what else is there.
+    pub deeper: bool,
 }
 
 /// Why a file could not be read.
@@ -140,18 +142,27 @@ pub enum ImageError {
     Io(#[from] std::io::Error),
 }
 
+/// How much of a file is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// What it exports, and what Go has in it: microseconds but for large programs of Go.
+    Exports,
+    /// The names of all that is in it too: of a compiler a tenth of a second.
+    Whole,
+}
+
 /// Finds the functions of a file. It reads at places and leaves the file's position alone.
 ///
 /// # Errors
 ///
 /// What is no ELF file for this kind of machine; what lies or is cut off, if no function was found
 /// elsewhere in it.
-pub fn read(file: &File) -> Result<Image, ImageError> {
+pub fn read(file: &File, depth: Depth) -> Result<Image, ImageError> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(ImageError::NotFile);
     }
-    read_from(&Regular(file, metadata.len()))
+    read_from(&Regular(file, metadata.len()), depth)
 }
 
 /// The same of a file in memory.
@@ -160,10 +171,10 @@ pub fn read(file: &File) -> Result<Image, ImageError> {
 ///
 /// Those of [`read`].
 pub fn read_bytes(bytes: &[u8]) -> Result<Image, ImageError> {
-    read_from(&bytes)
+    read_from(&bytes, Depth::Whole)
 }
 
-fn read_from(from: &dyn ReadAt) -> Result<Image, ImageError> {
+fn read_from(from: &dyn ReadAt, depth: Depth) -> Result<Image, ImageError> {
     let source = Source::new(from);
     let mut trouble = None;
     let elf = Elf::read(&source, &mut trouble)?;
@@ -175,7 +186,9 @@ fn read_from(from: &dyn ReadAt) -> Result<Image, ImageError> {
         trouble.get_or_insert(error);
         None
     });
-    if !image.has_writes() {
+    if !image.has_writes() && go.is_none() && depth == Depth::Exports {
+        image.deeper = true;
+    } else if !image.has_writes() {
         let outcome = symbols::sections(&elf, &mut |row, address| image.add(&elf, row, address));
         trouble = trouble.or(outcome.err());
     }

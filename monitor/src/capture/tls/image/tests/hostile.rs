@@ -40,10 +40,13 @@ fn what_is_not_read_is_said_to_be_what_it_is() {
 #[test]
 fn only_regular_files_are_read() {
     for path in ["/", "/dev/null", "/dev/zero"] {
-        assert!(matches!(read(&File::open(path).unwrap()), Err(ImageError::NotFile)), "{path}");
+        assert!(
+            matches!(read(&File::open(path).unwrap(), Depth::Whole), Err(ImageError::NotFile)),
+            "{path}"
+        );
     }
     let (end, _other) = nix::unistd::pipe().unwrap();
-    assert!(matches!(read(&File::from(end)), Err(ImageError::NotFile)));
+    assert!(matches!(read(&File::from(end), Depth::Whole), Err(ImageError::NotFile)));
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn code_of(path: &Path) -> Option<u64> {
 #[track_caller]
 fn check_installed(name: &str, library: Library, expected: &[&str]) {
     let Some(path) = of_this_machine(name) else { return };
-    let image = read(&File::open(&path).unwrap()).unwrap();
+    let image = read(&File::open(&path).unwrap(), Depth::Whole).unwrap();
     assert_eq!(image.library, Some(library), "{name}");
     let names: Vec<_> = image.sites.iter().map(|site| site.function).collect();
     for function in expected {
@@ -108,7 +108,7 @@ fn libraries_of_this_machine_are_read_as_binutils_read_them() {
 #[test]
 fn a_file_without_tls_has_nothing() {
     let Some(path) = of_this_machine("libc.so.6") else { return };
-    assert_eq!(read(&File::open(path).unwrap()).unwrap(), Image::default());
+    assert_eq!(read(&File::open(path).unwrap(), Depth::Whole).unwrap(), Image::default());
 }
 
 #[track_caller]
@@ -201,7 +201,7 @@ fn the_mangling_of_this_compiler_is_known() {
             break;
         };
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let image = read(&File::open(&out).unwrap()).unwrap();
+        let image = read(&File::open(&out).unwrap(), Depth::Whole).unwrap();
         let calls: Vec<_> = image.sites.iter().map(|site| site.call).collect();
         assert_eq!(calls, [Call::RustlsWrite], "{mangling:?}");
         assert_eq!(image.library, Some(Library::Rustls));
