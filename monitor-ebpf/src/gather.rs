@@ -347,14 +347,14 @@ extern "C" fn finish(slot: u32) -> u32 {
     if work.unreadable != 0 {
         count(Counter::BytesUnreadable, work.unreadable);
     }
+    let coverage = settle(work, 1);
     // Frames go out of memory that is shared with the socket.
     if work.head.send_bytes == 0 && work.head.family == AF_PACKET {
         count(Counter::SendsPacketRing, 1);
-        if let Some(coverage) = coverage(&work.process) {
+        if let Some(coverage) = coverage {
             add(&mut coverage.packet_ring_sends, 1);
         }
     }
-    settle(work, 1);
     0
 }
 
