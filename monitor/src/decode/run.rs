@@ -52,6 +52,13 @@ pub(super) struct Kept {
     pub(super) left_out: LeftOut,
 }
 
+impl Kept {
+    /// The last bytes of the text.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.carry.bytes()
+    }
+}
+
 /// The run of bytes that is being collected.
 pub(super) struct Run<'a> {
     fresh: &'a [u8],

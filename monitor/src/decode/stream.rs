@@ -9,7 +9,7 @@ use super::http2::{self, Http2};
 use super::run::{Kept, Run};
 use super::{LeftOut, Part, Text};
 use crate::limits::{FLOW_CARRY_BYTES_MAX, HTTP_CHUNK_LINE_BYTES_MAX, HTTP_HEAD_BYTES_MAX};
-use crate::reassemble::Gap;
+use crate::reassemble::{Gap, Reader};
 
 /// Decodes one flow. A new one is at the start of a message, or joins in the middle.
 #[derive(Default)]
@@ -167,6 +167,12 @@ impl Decoder {
     /// What of the flow was not decoded, for want of room, since this was last asked.
     pub fn take_left_out(&mut self) -> LeftOut {
         std::mem::take(&mut self.kept.left_out)
+    }
+}
+
+impl Reader for Decoder {
+    fn kept(&self) -> &[u8] {
+        self.kept.bytes()
     }
 }
 
