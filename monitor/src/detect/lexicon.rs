@@ -105,6 +105,8 @@ impl Lexicon {
             }
             lexicon.add(words, *marks);
         }
+        lexicon.slots.shrink_to_fit();
+        lexicon.terms.shrink_to_fit();
         lexicon.slots.sort_unstable();
         let mut at = 0;
         for row in 0..=1u64 << ROW_BITS {
