@@ -163,10 +163,11 @@ static NEW_COVERAGE: Coverage = {
     unsafe { core::mem::zeroed() }
 };
 
-/// Adds the accounts of a work area to the coverage of whoever sent: so many sends.
+/// Adds the accounts of a work area to the coverage of whoever sent, which it hands on: so many
+/// sends.
 #[inline(always)]
-pub fn settle(work: &Work, sends: u64) {
-    let Some(coverage) = coverage(&work.process) else { return };
+pub fn settle(work: &Work, sends: u64) -> Option<&'static mut Coverage> {
+    let coverage = coverage(&work.process)?;
     add(&mut coverage.sends, sends);
     add(&mut coverage.seen_bytes, work.head.send_bytes);
     add(&mut coverage.examined_bytes, work.examined);
@@ -176,6 +177,7 @@ pub fn settle(work: &Work, sends: u64) {
     add(&mut coverage.opaque_bytes, work.over_opaque);
     add(&mut coverage.tls_bytes, work.tls);
     add(&mut coverage.flows_full_bytes, work.flows_full);
+    Some(coverage)
 }
 
 /// Whether any socket was ever shut.

@@ -16,8 +16,8 @@ use crate::{
     account::{add, count, coverage, flow, settle},
     examine::flush,
     kernel::{
-        self, AF_INET, AF_INET6, AF_PACKET, AF_UNIX, Current, IPPROTO_MPTCP, IPPROTO_TCP, Iter,
-        Memory, Message, Socket,
+        self, AF_INET, AF_INET6, AF_PACKET, AF_UNIX, Current, IPPROTO_TCP, Iter, Memory, Message,
+        Socket, is_internet,
     },
     say::say_unresolved,
     scan::opaque,
@@ -106,16 +106,10 @@ fn note(slot: u32, sender: Sender, socket: Socket) -> Option<()> {
         return None;
     }
     let work = work(slot)?;
-    let mut socket = socket;
-    let mut protocol = socket.protocol()?;
-    // What an MPTCP socket sends leaves on its subflows: the first of them stands for it.
-    if protocol == IPPROTO_MPTCP {
-        socket = socket.mptcp_first()?;
-        protocol = IPPROTO_TCP;
-    }
+    let (socket, mut protocol) = socket.carrier()?;
     socket.copy_common(&mut work.common)?;
     let family = work.common.family();
-    let internet = family == AF_INET || family == AF_INET6;
+    let internet = is_internet(family);
     if !internet {
         if family != AF_PACKET && !(family == AF_UNIX && kernel::looks_at_unix()) {
             return None;
@@ -163,14 +157,8 @@ extern "C" fn unclaim_socket(sock: u64) -> u32 {
 
 #[inline(always)]
 fn unclaim_on(sender: Sender, socket: Socket) -> Option<()> {
-    let mut socket = socket;
-    let mut protocol = socket.protocol()?;
-    if protocol == IPPROTO_MPTCP {
-        socket = socket.mptcp_first()?;
-        protocol = IPPROTO_TCP;
-    }
-    let family = socket.family()?;
-    if family != AF_INET && family != AF_INET6 {
+    let (socket, protocol) = socket.carrier()?;
+    if !is_internet(socket.family()?) {
         return None;
     }
     let stream = protocol == IPPROTO_TCP;
@@ -263,7 +251,7 @@ pub extern "C" fn name_destination(slot: u32, address: u64, kernel: u32) -> u32 
 #[inline(always)]
 fn try_name_destination(slot: u32, address: u64, memory: Memory) {
     let Some(work) = work(slot) else { return };
-    if work.head.family != AF_INET && work.head.family != AF_INET6 {
+    if !is_internet(work.head.family) {
         return;
     }
     let head = &mut work.head;
@@ -371,14 +359,14 @@ extern "C" fn finish(slot: u32) -> u32 {
     }
     count(Counter::SendsSeen, 1);
     count(Counter::BytesSeen, work.head.send_bytes);
+    let coverage = settle(work, 1);
     // Frames go out of memory that is shared with the socket.
     if work.head.send_bytes == 0 && work.head.family == AF_PACKET {
         count(Counter::SendsPacketRing, 1);
-        if let Some(coverage) = coverage(&work.process) {
+        if let Some(coverage) = coverage {
             add(&mut coverage.packet_ring_sends, 1);
         }
     }
-    settle(work, 1);
     0
 }
 

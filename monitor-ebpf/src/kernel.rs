@@ -275,7 +275,13 @@ pub const AF_PACKET: u16 = 17;
 /// IPPROTO_TCP, include/uapi/linux/in.h.
 pub const IPPROTO_TCP: u16 = 6;
 /// IPPROTO_MPTCP.
-pub const IPPROTO_MPTCP: u16 = 262;
+const IPPROTO_MPTCP: u16 = 262;
+
+/// Whether a family is one of the internet's.
+#[inline(always)]
+pub fn is_internet(family: u16) -> bool {
+    family == AF_INET || family == AF_INET6
+}
 
 /// TCP_CLOSE, include/net/tcp_states.h.
 const TCP_CLOSE: u8 = 7;
@@ -331,10 +337,20 @@ impl Socket {
         }
         Some(())
     }
+    /// The socket that its bytes leave on, and the IP protocol of that. What an MPTCP socket sends
+    /// leaves on its subflows: the first of them stands for it.
+    #[inline(always)]
+    pub fn carrier(self) -> Option<(Socket, u16)> {
+        let protocol = self.protocol()?;
+        if protocol != IPPROTO_MPTCP {
+            return Some((self, protocol));
+        }
+        Some((self.mptcp_first()?, IPPROTO_TCP))
+    }
     /// Of an MPTCP socket the subflow that its connection began with. `None` leaves its bytes to the
     /// gate.
     #[inline(always)]
-    pub fn mptcp_first(self) -> Option<Socket> {
+    fn mptcp_first(self) -> Option<Socket> {
         let at = offset!(mptcp_first);
         if at == ABSENT {
             return None;
@@ -344,7 +360,7 @@ impl Socket {
     }
     /// IP protocol.
     #[inline(always)]
-    pub fn protocol(self) -> Option<u16> {
+    fn protocol(self) -> Option<u16> {
         read(self.0, offset!(sock_protocol))
     }
     /// Sequence number of the next byte to be queued: where a send that begins now will stand in
@@ -394,7 +410,7 @@ impl SockCommon {
     #[inline(always)]
     pub fn ends(&self, family: u16, head: &mut SampleHead) {
         let port: u16 = field!(self, sock_dport);
-        if family != AF_INET && family != AF_INET6 {
+        if !is_internet(family) {
             head.source_port = 0;
             head.destination_port = 0;
             head.source = [0; 16];

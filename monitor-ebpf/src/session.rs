@@ -26,7 +26,7 @@ use monitor_ebpf::{
 use crate::{
     account::{add, count, coverage, flow},
     gather::{buffer, segments},
-    kernel::{self, AF_INET, AF_INET6, Current, IPPROTO_TCP, Socket},
+    kernel::{self, Current, IPPROTO_TCP, Socket, is_internet},
     scan::opaque,
     work::{give, take_session, work},
 };
@@ -204,13 +204,9 @@ fn try_note_write(slot: u32, address: u64, base: u64, bytes: u64) -> Option<()> 
     let work = work(slot)?;
     let now = place(session);
     let last = base + bytes;
-    if bytes != 0 && session.end == last && base >= session.base {
-        let is_left_over = is_repeat(session, base, now)
-            && same_text(slot, session.id, base, session.read_end) != 0;
-        if is_left_over || is_first(slot, session, base, bytes) {
-            count(Counter::TlsRepeated, 1);
-            return None;
-        }
+    if is_seen(slot, session, (base, bytes), now) {
+        count(Counter::TlsRepeated, 1);
+        return None;
     }
     session.first_sum = 0;
     if session.position == 0 && bytes <= CHUNK_BYTES as u64 {
@@ -273,14 +269,24 @@ fn is_repeat(session: &Session, base: u64, now: u32) -> bool {
     left < session.end - session.base || (passed != 0 && left <= passed + passed / 8 + 512)
 }
 
-/// Whether it is the session's first write once more: the handshake had to come before it, and more has
-/// left since than its text is long.
+/// Whether a write is one that was seen, tried again: all of it, or what is left of it.
 #[inline(always)]
-fn is_first(slot: u32, session: &Session, base: u64, bytes: u64) -> bool {
-    base == session.base
+fn is_seen(slot: u32, session: &Session, (base, bytes): (u64, u64), now: u32) -> bool {
+    if bytes == 0 {
+        return false;
+    }
+    // The first one, before which the handshake had to come: more has left since than its text is long,
+    // and some programs have copied it meanwhile.
+    if session.first_sum != 0
         && session.position == bytes as u32
-        && session.first_sum != 0
         && session.first_sum == sum(slot, base, bytes as u32)
+    {
+        return true;
+    }
+    session.end == base + bytes
+        && base >= session.base
+        && is_repeat(session, base, now)
+        && same_text(slot, session.id, base, session.read_end) != 0
 }
 
 /// A sum of a text of up to a chunk, which is not 0 where it could be read. Takes the text of the area
@@ -457,8 +463,9 @@ fn try_bind_descriptor(address: u64, fd: u32) -> Option<()> {
         return None;
     }
     let socket = Current::get().socket(fd).ok()??;
+    let (socket, protocol) = socket.carrier()?;
     let family = socket.family()?;
-    if (family != AF_INET && family != AF_INET6) || socket.protocol()? != IPPROTO_TCP {
+    if !is_internet(family) || protocol != IPPROTO_TCP {
         return None;
     }
     let cookie = socket.cookie()?;

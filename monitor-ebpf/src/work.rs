@@ -23,8 +23,6 @@ pub struct Work {
     pub kernel_text: u32,
     /// Whether the `struct iovec` are.
     pub kernel_iovec: u32,
-    /// Reserved.
-    pub reserved: u32,
     /// Whether `head.position` is a number that the bytes leave with.
     pub numbered: u32,
     /// Address of the next `struct iovec`.

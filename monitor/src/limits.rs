@@ -100,6 +100,8 @@ const _: () = assert!(HTTP_CHUNK_LINE_BYTES_MAX <= HTTP_LINE_KEPT_BYTES_MAX);
 
 /// Processes whose identity is remembered; the one not seen for longest makes room.
 pub const PROCESSES_KNOWN_MAX: usize = 1_024;
+/// Processes that alerts told of last and whose names, as they may be shown, are kept.
+pub const PROCESSES_SHOWN_MAX: usize = 64;
 /// Directories of the cgroup tree that are looked at to find the path of one that a process that
 /// is gone was in.
 pub const CGROUPS_WALKED_MAX: usize = 4_096;

@@ -9,7 +9,7 @@ use egress_monitor::model::{Endpoint, FlowKey, Process, ProcessKey, SampleHead, 
 use egress_monitor::pipeline::Pipeline;
 use egress_monitor::policy::{Date, Policy};
 use egress_monitor::redact::Redactor;
-use egress_monitor::report::alert::{Alert, Particulars};
+use egress_monitor::report::alert::{Alert, AlertProcess, Particulars};
 
 const POLICY: &str = r#"
 version = 1
@@ -73,7 +73,7 @@ fn an_alert_of_a_custom_detector_has_name_tags_and_mask_and_no_value() {
         findings: findings.to_vec(),
         findings_more: 0,
         bytes: (0, 0),
-        own: own.as_ref(),
+        process: AlertProcess::new(&head.process, own.as_ref()),
     };
     let alert = Alert::new(&policy.rules[0], &head, particulars);
     let json = serde_json::to_value(&alert).expect("an alert is JSON");

@@ -199,12 +199,12 @@ extern "C" fn finish_packet(slot: u32) -> u32 {
     let Some(work) = work(slot) else { return 0 };
     let beyond = work.left;
     let looked_at = work.head.send_bytes - beyond;
-    settle(work, 0);
+    let coverage = settle(work, 0);
     count(Counter::BytesAtGate, looked_at);
     if beyond != 0 {
         count(Counter::BytesPacketOverMax, beyond);
     }
-    if let Some(coverage) = coverage(&work.process) {
+    if let Some(coverage) = coverage {
         add(&mut coverage.packet_over_max_bytes, beyond);
         // A tap could not read them: here they were.
         if work.skip != 0 {

@@ -15,7 +15,7 @@ use monitor_ebpf::Counter;
 use crate::{
     account::{any_shut, count, is_shut},
     gather::message,
-    kernel::{AF_INET, AF_INET6, Socket},
+    kernel::{AF_INET, Socket, is_internet},
     say::say_dropped,
     work::{give, take_tap},
 };
@@ -108,8 +108,7 @@ pub fn transport_mptcp(context: FEntryContext) -> i32 {
 pub fn transport_other(context: FEntryContext) -> i32 {
     if let Some(socket) = Socket::of(argument(context.as_ptr(), 0))
         && let Some(family) = socket.family()
-        && family != AF_INET
-        && family != AF_INET6
+        && !is_internet(family)
     {
         examine(socket, argument(context.as_ptr(), 1));
     }

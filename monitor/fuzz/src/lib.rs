@@ -165,7 +165,7 @@ fn head(cookie: u64, position: u32, at_ns: u64) -> SampleHead {
 
 /// Samples of eight flows, at any positions and times. What is fresh is part of the sample.
 pub fn reassemble(data: &[u8]) {
-    let mut flows: Flows<u32> = Flows::with_capacity(4);
+    let mut flows: Flows<Decoder> = Flows::with_capacity(4);
     let mut rest = data;
     let mut at_ns = 0u64;
     while let Some((&[cookie, length, a, b, c, later], behind)) = rest.split_first_chunk() {
@@ -175,7 +175,7 @@ pub fn reassemble(data: &[u8]) {
         at_ns = at_ns.wrapping_add(u64::from(later) << 32);
         let piece = flows.push(&head(u64::from(cookie % 8), position, at_ns), sample);
         assert!(piece.fresh.len() <= sample.len(), "more is fresh than came");
-        *piece.state = piece.state.wrapping_add(1);
+        piece.state.feed(piece.fresh, piece.gap, &mut |_| {});
         rest = after;
     }
     assert!(flows.len() <= 4, "more flows than there is room for");

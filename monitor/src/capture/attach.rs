@@ -65,6 +65,10 @@ const PROCESS_HOOKS: [(&str, &str); 3] = [
 /// What tells the TLS tap of executable files: program, tracepoint.
 const FILE_HOOK: (&str, &str) = ("file_mmap", "sys_enter_mmap");
 
+/// What the TLS tap loads: program, what it is put on.
+const TLS_HOOKS: [(&str, &str); 3] =
+    [(TLS_WRITE, "functions that take text"), (TLS_SESSION, "functions of sessions"), FILE_HOOK];
+
 /// The packet gate, and the hooks that give sockets their cookies.
 const GATE: &str = "gate_egress";
 const COOKIE_CREATE: &str = "cookie_create";
@@ -121,47 +125,39 @@ impl Programs {
         let better = [TapWay::Fentry, TapWay::Lsm].into_iter().any(|way| choice.may_be(way));
         let better = better && is_program_supported(ProgramType::Tracing).unwrap_or(false);
         let sends = !better && choice.may_be(TapWay::Tracepoints);
-        self.load_some(|name| {
-            let of = |hooks: &[(&str, &str)]| hooks.iter().any(|(hook, _)| *hook == name);
-            name == GATE
-                || of(&PAGE_HOOKS)
-                || (sends && of(&SEND_HOOKS))
-                || (tls && [TLS_WRITE, TLS_SESSION, FILE_HOOK.0].contains(&name))
-        })
+        self.side_by_side(
+            |name| {
+                let gate = (name == GATE).then_some(GATE).or_else(|| one_of(&PAGE_HOOKS, name));
+                gate.or_else(|| one_of(&SEND_HOOKS, name).filter(|_| sends))
+                    .or_else(|| one_of(&TLS_HOOKS, name).filter(|_| tls))
+            },
+            load,
+        )
     }
 
-    /// Loads those of the gate and the tracepoints that are wanted, side by side.
-    fn load_some(&mut self, wanted: impl Fn(&str) -> bool) -> Result<(), LoadError> {
+    /// Does to the programs that are wanted what is to be done, each in a thread of its own and with
+    /// what is said of it by its name.
+    fn side_by_side<T: Send>(
+        &mut self,
+        wanted: impl Fn(&str) -> Option<T>,
+        to_do: impl Fn(T, &mut Program) -> Result<(), LoadError> + Sync,
+    ) -> Result<(), LoadError> {
+        let to_do = &to_do;
         std::thread::scope(|scope| {
-            let mut loads = Vec::new();
+            let mut done = Vec::new();
             for (name, program) in self.all() {
-                if wanted(name) {
-                    let hook = known(name);
-                    loads.push(scope.spawn(move || {
-                        let loaded = match program {
-                            Program::CgroupSkb(program) => program.load(),
-                            Program::TracePoint(program) => program.load(),
-                            Program::UProbe(program) => program.load(),
-                            _ => Ok(()),
-                        };
-                        match loaded {
-                            Err(ProgramError::AlreadyLoaded) => Ok(()),
-                            // Of the TLS tap it is asked again, and the rest goes on without it.
-                            Err(_) if hook == TLS_WRITE || hook == TLS_SESSION => Ok(()),
-                            loaded => loaded.map_err(|error| refusal(hook, error)),
-                        }
-                    }));
+                if let Some(said) = wanted(name) {
+                    done.push(scope.spawn(move || to_do(said, program)));
                 }
             }
-            loads
-                .into_iter()
-                .map(|load| load.join())
-                .try_for_each(|load| load.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            done.into_iter()
+                .map(|done| done.join())
+                .try_for_each(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })
     }
 
-    /// The socket tap, with the automaton that its prefilter runs: the best way that the kernel takes,
-    /// or the one that is chosen. Says of each way whether it is used and why.
+    /// The socket tap, whose programs run the automaton that is in the prefilter's map: the best way
+    /// that the kernel takes, or the one that is chosen. Says of each way whether it is used and why.
     pub fn attach_socket_tap(
         &mut self,
         kernel: &Kernel,
@@ -219,26 +215,18 @@ impl Programs {
         }
         let functions: Vec<&str> = hooks.iter().map(|(_, function, _)| *function).collect();
         let btf = &types(kernel, &functions).map_err(refused)?;
-        std::thread::scope(|scope| {
-            let mut loads = Vec::new();
-            for (name, program) in self.all() {
-                let Some((hook, function, _)) = hooks.iter().find(|(hook, ..)| *hook == name)
-                else {
-                    continue;
-                };
-                loads.push(scope.spawn(move || {
-                    <&mut FEntry>::try_from(program)
-                        .and_then(|program| {
-                            program.load(function, btf)?;
-                            program.attach()
-                        })
-                        .map_err(|error| refusal(hook, error))
-                }));
-            }
-            loads.into_iter().map(|load| load.join()).try_for_each(|load| {
-                load.unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map(drop)
-            })
-        })?;
+        self.side_by_side(
+            |name| hooks.iter().find(|(hook, ..)| *hook == name),
+            |(hook, function, _), program| {
+                <&mut FEntry>::try_from(program)
+                    .and_then(|program| {
+                        program.load(function, btf)?;
+                        program.attach()
+                    })
+                    .map(drop)
+                    .map_err(|error| refusal(hook, error))
+            },
+        )?;
         let absent: Vec<&str> = absent.iter().map(|(_, function, _)| *function).collect();
         Ok(match absent.as_slice() {
             [] => "the kernel takes it, and it sees every send".into(),
@@ -266,7 +254,7 @@ impl Programs {
     }
 
     fn attach_tracepoints(&mut self, kernel: &Kernel) -> Result<String, LoadError> {
-        self.load_some(|name| SEND_HOOKS.iter().any(|(hook, _)| *hook == name))?;
+        self.side_by_side(|name| one_of(&SEND_HOOKS, name), load)?;
         for (hook, tracepoint) in SEND_HOOKS {
             self.attach_tracepoint(hook, tracepoint)?;
         }
@@ -401,11 +389,25 @@ fn types(kernel: &Kernel, functions: &[&str]) -> Result<aya::Btf, String> {
         .map_err(|error| error.to_string())
 }
 
-/// The name of a program among those of the tables above, which live as long as errors do.
-fn known(name: &str) -> &'static str {
-    let tables = SEND_HOOKS.iter().chain(&PAGE_HOOKS).chain(std::iter::once(&FILE_HOOK));
-    let hooks = tables.map(|(hook, _)| *hook).chain([TLS_WRITE, TLS_SESSION]);
-    hooks.into_iter().find(|hook| *hook == name).unwrap_or(GATE)
+/// The name of a program where it is one of these. Those of the tables live as long as errors do.
+fn one_of(hooks: &[(&'static str, &str)], name: &str) -> Option<&'static str> {
+    hooks.iter().map(|(hook, _)| *hook).find(|hook| *hook == name)
+}
+
+/// Loads the gate or a tracepoint, unless it is already.
+fn load(hook: &'static str, program: &mut Program) -> Result<(), LoadError> {
+    let loaded = match program {
+        Program::CgroupSkb(program) => program.load(),
+        Program::TracePoint(program) => program.load(),
+        Program::UProbe(program) => program.load(),
+        _ => Ok(()),
+    };
+    match loaded {
+        Err(ProgramError::AlreadyLoaded) => Ok(()),
+        // Of the TLS tap it is asked again, and the rest goes on without it.
+        Err(_) if one_of(&TLS_HOOKS, hook).is_some() => Ok(()),
+        loaded => loaded.map_err(|error| refusal(hook, error)),
+    }
 }
 
 /// A program that was never attached is no failure to detach it.

@@ -48,21 +48,25 @@ pub enum TapChoice {
 }
 
 impl TapChoice {
+    /// All of them, the one that is taken unless another is named first.
+    pub const ALL: [TapChoice; 4] = [
+        TapChoice::Best,
+        TapChoice::Only(TapWay::Fentry),
+        TapChoice::Only(TapWay::Lsm),
+        TapChoice::Only(TapWay::Tracepoints),
+    ];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            TapChoice::Best => "best",
+            TapChoice::Only(way) => way.name(),
+        }
+    }
+
     /// Whether a way may be taken.
     pub fn may_be(self, way: TapWay) -> bool {
         self == TapChoice::Best || self == TapChoice::Only(way)
-    }
-}
-
-impl std::str::FromStr for TapChoice {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<TapChoice, String> {
-        if name == "best" {
-            return Ok(TapChoice::Best);
-        }
-        let way = TapWay::ALL.into_iter().find(|way| way.name() == name);
-        way.map(TapChoice::Only).ok_or_else(|| "one of best, fentry, lsm, tracepoints".into())
     }
 }
 
@@ -115,7 +119,7 @@ impl Hook {
         Hook { purpose: Purpose::Gate, place: "packet", way, used: true, why }
     }
 
-    /// In one line, with why where that is asked for.
+    /// In one line: where it is and the kernel's name for it.
     pub fn line(&self) -> String {
         format!("{} ({})", self.place, self.way)
     }

@@ -30,6 +30,8 @@ struct Known {
     process: Arc<Process>,
     /// What the kernel had noted; a new exec notes anew.
     noted: Option<ProcessInfo>,
+    /// When the kernel was last asked, nanoseconds since boot.
+    asked_ns: u64,
 }
 
 fn same_exec(a: Option<&ProcessInfo>, b: Option<&ProcessInfo>) -> bool {
@@ -58,17 +60,28 @@ impl Processes {
     pub fn of(&mut self, head: &SampleHead, programs: &Programs) -> Arc<Process> {
         let key = ProcessKey { pid: head.tgid, start_ns: head.start_ns };
         let id = ProcessId { start_ns: head.start_ns, tgid: head.tgid, reserved: 0 };
-        let noted = programs.process(id);
         // Of a packet only the socket's owner is known, and not who ran when it was sent.
         let from_packet = head.flags & FLAG_PACKET != 0;
+        let is_same = |known: &Known| from_packet || known.process.uid == head.uid;
+        // What was executed before the send was noted before it, and so before the kernel was asked: of
+        // the sends that wait in the ring one asks for all.
         if let Some(known) = self.known.get(&key)
-            && (from_packet || known.process.uid == head.uid)
-            && same_exec(known.noted.as_ref(), noted.as_ref())
+            && is_same(known)
+            && head.at_ns < known.asked_ns
         {
             return Arc::clone(&known.process);
         }
+        let asked_ns = host::boot_ns();
+        let noted = programs.process(id);
+        if let Some(known) = self.known.get_mut(&key)
+            && is_same(known)
+            && same_exec(known.noted.as_ref(), noted.as_ref())
+        {
+            known.asked_ns = asked_ns;
+            return Arc::clone(&known.process);
+        }
         let process = Arc::new(self.look_up(key, Some(head), noted.as_ref()));
-        self.known.put(key, Known { process: Arc::clone(&process), noted });
+        self.known.put(key, Known { process: Arc::clone(&process), noted, asked_ns });
         process
     }
 

@@ -85,13 +85,15 @@ pub struct Text<'a> {
 /// `http.request.body card_number`. Of a key only `A-Z a-z _ . -` are shown, at most
 /// [`PLACE_KEY_BYTES_MAX`] of them: whoever fills a map by card number has card numbers for keys.
 pub fn place(part: Part, key: Option<&[u8]>) -> String {
-    let shown = |byte: &u8| byte.is_ascii_alphabetic() || b"_.-".contains(byte);
-    let key: String = key
-        .unwrap_or_default()
-        .iter()
-        .filter(|byte| shown(byte))
-        .take(PLACE_KEY_BYTES_MAX)
-        .map(|byte| char::from(*byte))
-        .collect();
-    if key.is_empty() { part.name().to_owned() } else { format!("{} {key}", part.name()) }
+    let shown = |byte: &&u8| byte.is_ascii_alphabetic() || b"_.-".contains(byte);
+    let key = key.unwrap_or_default().iter().filter(shown).take(PLACE_KEY_BYTES_MAX);
+    let mut key = key.map(|byte| char::from(*byte)).peekable();
+    let name = part.name();
+    let mut place = String::with_capacity(name.len() + 1 + PLACE_KEY_BYTES_MAX);
+    place.push_str(name);
+    if key.peek().is_some() {
+        place.push(' ');
+        place.extend(key);
+    }
+    place
 }

@@ -48,8 +48,22 @@ impl Carry {
 pub(super) struct Kept {
     carry: Carry,
     body: Body,
-    /// What was not decoded.
-    pub(super) left_out: LeftOut,
+    /// What was not decoded: of few flows anything.
+    pub(super) left_out: Option<Box<LeftOut>>,
+}
+
+impl Kept {
+    /// The last bytes of the text.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.carry.bytes()
+    }
+
+    /// Something was not decoded.
+    pub(super) fn leave_out(&mut self, left_out: LeftOut) {
+        if left_out != LeftOut::default() {
+            self.left_out.get_or_insert_default().add(left_out);
+        }
+    }
 }
 
 /// The run of bytes that is being collected.
@@ -57,7 +71,7 @@ pub(super) struct Run<'a> {
     fresh: &'a [u8],
     carry: &'a mut Carry,
     body: &'a mut Body,
-    left_out: &'a mut LeftOut,
+    left_out: LeftOut,
     emit: &'a mut dyn FnMut(Text<'_>),
     part: Part,
     /// The run where it lies in one piece in `fresh`, and `joined` is empty.
@@ -74,7 +88,8 @@ impl<'a> Run<'a> {
         kept: &'a mut Kept,
         emit: &'a mut dyn FnMut(Text<'_>),
     ) -> Self {
-        let Kept { carry, body, left_out } = kept;
+        let Kept { carry, body, .. } = kept;
+        let left_out = LeftOut::default();
         let joined = Vec::new();
         let part = Part::Text;
         Run { fresh, carry, body, left_out, emit, part, whole: 0..0, joined, carried: 0 }
@@ -82,7 +97,7 @@ impl<'a> Run<'a> {
 
     /// A message begins whose content is in these codings.
     pub(super) fn begin_body(&mut self, codings: &[Coding]) {
-        *self.body = Body::new(codings, self.left_out);
+        *self.body = Body::new(codings, &mut self.left_out);
     }
 
     /// Adds a range of the fresh bytes that are content: what they stand for.
@@ -175,6 +190,11 @@ impl<'a> Run<'a> {
     /// Something was not decoded.
     pub(super) fn leave_out(&mut self, left_out: LeftOut) {
         self.left_out.add(left_out);
+    }
+
+    /// What was not decoded so far.
+    pub(super) fn left_out(&self) -> LeftOut {
+        self.left_out
     }
 
     /// Ends the message part: what comes next is not joined to it.

@@ -9,7 +9,7 @@ use super::http2::{self, Http2};
 use super::run::{Kept, Run};
 use super::{LeftOut, Part, Text};
 use crate::limits::{FLOW_CARRY_BYTES_MAX, HTTP_CHUNK_LINE_BYTES_MAX, HTTP_HEAD_BYTES_MAX};
-use crate::reassemble::Gap;
+use crate::reassemble::{Gap, Reader};
 
 /// Decodes one flow. A new one is at the start of a message, or joins in the middle.
 #[derive(Default)]
@@ -27,7 +27,7 @@ enum State {
     },
     /// In bytes that were not understood, to the end of this feed.
     Text,
-    Head(Head),
+    Head(Box<Head>),
     /// In the frames of HTTP/2.
     Http2(Box<Http2>),
     /// So many bytes of a body to come; `begun` once some were there.
@@ -156,6 +156,9 @@ impl Decoder {
             state = next;
         }
         run.flush();
+        let left_out = run.left_out();
+        drop(run);
+        self.kept.leave_out(left_out);
         self.state = match state {
             State::Text => State::default(),
             state => state,
@@ -166,7 +169,13 @@ impl Decoder {
 impl Decoder {
     /// What of the flow was not decoded, for want of room, since this was last asked.
     pub fn take_left_out(&mut self) -> LeftOut {
-        std::mem::take(&mut self.kept.left_out)
+        self.kept.left_out.take().map_or_else(LeftOut::default, |left_out| *left_out)
+    }
+}
+
+impl Reader for Decoder {
+    fn kept(&self) -> &[u8] {
+        self.kept.bytes()
     }
 }
 
@@ -275,7 +284,7 @@ fn between(cut: usize, rest: &[u8], at: usize, run: &mut Run<'_>) -> (usize, Sta
             run.carry().truncate_front(cut);
             let skip = skip.saturating_sub(cut);
             run.add(kind.head(), at..at + skip);
-            (skip, State::Head(Head::new(kind, status)))
+            (skip, State::Head(Box::new(Head::new(kind, status))))
         }
         Start::Cut if cut + rest.len() <= FLOW_CARRY_BYTES_MAX => {
             run.add(Part::Text, at..at + rest.len());
@@ -287,7 +296,7 @@ fn between(cut: usize, rest: &[u8], at: usize, run: &mut Run<'_>) -> (usize, Sta
     }
 }
 
-fn read_head(mut head: Head, rest: &[u8], at: usize, run: &mut Run<'_>) -> (usize, State) {
+fn read_head(mut head: Box<Head>, rest: &[u8], at: usize, run: &mut Run<'_>) -> (usize, State) {
     let kind = head.kind;
     match head.read(rest) {
         HeadStep::More => {

@@ -104,8 +104,11 @@ pub(super) struct Keys {
 
 impl Keys {
     pub fn new() -> Keys {
+        // Room for the keys of a short text.
+        let mut known = Vec::with_capacity(4);
+        known.push((0, Key::default()));
         Keys {
-            known: vec![(0, Key::default())],
+            known,
             places: [0; KNOWN_MAX],
             last: None,
             joined: Vec::new(),

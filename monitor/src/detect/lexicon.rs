@@ -16,7 +16,7 @@ const ROW_BITS: u32 = 13;
 const WORD_BYTES_MAX: usize = 64;
 
 /// What a term says about detectors.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) struct Marks {
     /// It speaks for them as a key.
     pub key: Set,
@@ -40,7 +40,8 @@ impl Marks {
 /// A term: its first word, and the words that must follow.
 struct Term {
     words: Vec<Box<[u8]>>,
-    marks: Marks,
+    /// Place in [`Lexicon::marks`].
+    marks: u32,
 }
 
 /// The terms of one detector.
@@ -61,6 +62,8 @@ pub(super) struct Lexicon {
     /// Places in `terms` of the terms that begin with a word, by the hash of that word.
     slots: Vec<(u64, u32)>,
     terms: Vec<Term>,
+    /// What terms say: most say what others do, in 128 bytes.
+    marks: Vec<Marks>,
 }
 
 impl Lexicon {
@@ -97,14 +100,22 @@ impl Lexicon {
             rows: Vec::new(),
             slots: Vec::new(),
             terms: Vec::new(),
+            marks: Vec::new(),
         };
-        for (term, marks) in &terms {
+        let mut said = std::collections::HashMap::new();
+        for (term, marks) in terms {
+            let marks = *said.entry(marks).or_insert_with(|| {
+                lexicon.marks.push(marks);
+                u32::try_from(lexicon.marks.len() - 1).unwrap_or(u32::MAX)
+            });
             let words = words_of(term.as_bytes());
             if words.len() > 1 {
-                lexicon.add(vec![words.concat().into_boxed_slice()], *marks);
+                lexicon.add(vec![words.concat().into_boxed_slice()], marks);
             }
-            lexicon.add(words, *marks);
+            lexicon.add(words, marks);
         }
+        lexicon.slots.shrink_to_fit();
+        lexicon.terms.shrink_to_fit();
         lexicon.slots.sort_unstable();
         let mut at = 0;
         for row in 0..=1u64 << ROW_BITS {
@@ -116,7 +127,7 @@ impl Lexicon {
         lexicon
     }
 
-    fn add(&mut self, words: Vec<Box<[u8]>>, marks: Marks) {
+    fn add(&mut self, words: Vec<Box<[u8]>>, marks: u32) {
         let Some(first) = words.first() else { return };
         let (word, bit) = outline(first);
         if let Some(word) = self.outlines.get_mut(word) {
@@ -209,7 +220,9 @@ impl Lexicon {
         for (_, at) in slots.iter().filter(|(slot, _)| *slot == hash) {
             let Some(term) = self.terms.get(*at as usize) else { continue };
             if let Some(end) = term.matches(text, word, end).filter(|end| *end <= limit) {
-                marks.union(&term.marks);
+                if let Some(said) = self.marks.get(term.marks as usize) {
+                    marks.union(said);
+                }
                 longest = longest.max(Some(end));
             }
         }

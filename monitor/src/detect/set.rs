@@ -7,7 +7,7 @@ const WORDS: usize = 4;
 const _: () = assert!(COUNT + CUSTOM_DETECTORS_MAX <= 64 * WORDS, "more detectors than bits");
 
 /// A set of detectors: the built-in ones, and behind them those of the policy.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) struct Set([u64; WORDS]);
 
 impl Set {

@@ -10,7 +10,7 @@ mod tests;
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::limits::{
     FLOW_CARRY_BYTES_MAX, FLOW_IDLE_MS, FLOW_JUMP_BYTES_MAX, FLOWS_EXPIRED_PER_SAMPLE_MAX,
@@ -28,6 +28,17 @@ pub enum Gap {
     /// Nobody can tell: the first bytes of a flow, bytes that replace earlier ones, a datagram.
     Unknown,
 }
+
+/// State of whoever reads the bytes of a flow.
+pub trait Reader: Default {
+    /// The last bytes that it was fed, where it keeps them; none or others where it does not.
+    fn kept(&self) -> &[u8] {
+        &[]
+    }
+}
+
+/// Where nobody reads them.
+impl Reader for () {}
 
 /// What a sample brought.
 pub struct Piece<'flow, 'sample, D> {
@@ -63,12 +74,18 @@ pub struct Flows<D> {
     flows: LruCache<FlowKey, Flow<D>>,
     /// State for bytes that stand alone.
     alone: D,
+    /// The flow that was handed on last, which may not share its tail yet.
+    latest: Option<FlowKey>,
+    /// The room of a tail that a flow shares now.
+    spare: Zeroizing<Vec<u8>>,
     stats: Stats,
 }
 
 struct Flow<D> {
     /// Whether anything was handed on yet; before, positions say nothing.
     begun: bool,
+    /// Whether the tail is what `state` keeps, and not in `tail`.
+    shares: bool,
     /// Position of the first byte of the latest sample. Where a socket took part of it only, the
     /// next send begins at or after it; so what begins before it is late.
     latest: u32,
@@ -81,10 +98,28 @@ struct Flow<D> {
     state: D,
 }
 
-impl<D: Default> Flow<D> {
+impl<D: Reader> Flow<D> {
     fn new(at_ns: u64) -> Self {
         let tail = Zeroizing::new(Vec::new());
-        Flow { begun: false, latest: 0, end: 0, at_ns, tail, state: D::default() }
+        Flow { begun: false, shares: false, latest: 0, end: 0, at_ns, tail, state: D::default() }
+    }
+
+    /// Gives the room of the tail back where `state` keeps the same bytes.
+    fn share(&mut self, spare: &mut Zeroizing<Vec<u8>>) {
+        if !self.tail.is_empty() && self.tail.as_slice() == self.state.kept() {
+            self.shares = true;
+            *spare = std::mem::take(&mut self.tail);
+            spare.zeroize();
+        }
+    }
+
+    /// Takes the tail back, before `state` is fed what follows it.
+    fn unshare(&mut self, spare: &mut Zeroizing<Vec<u8>>) {
+        if std::mem::take(&mut self.shares) {
+            self.tail = std::mem::take(spare);
+            self.make_room();
+            self.tail.extend_from_slice(self.state.kept());
+        }
     }
 
     fn is_idle(&self, now_ns: u64) -> bool {
@@ -111,7 +146,7 @@ enum Lie {
     Jumps,
 }
 
-impl<D> Flow<D> {
+impl<D: Reader> Flow<D> {
     fn lie(&self, position: u32, bytes: &[u8]) -> Lie {
         if bytes.is_empty() {
             return Lie::Joins;
@@ -151,12 +186,16 @@ impl<D> Flow<D> {
         self.tail.len() == FLOW_CARRY_BYTES_MAX && overlap == Some(self.tail.as_slice())
     }
 
-    /// Notes that `bytes`, which end the flow as far as it was seen, were handed on.
-    fn note(&mut self, bytes: &[u8], joins: bool) {
+    fn make_room(&mut self) {
         if self.tail.capacity() == 0 {
             // Once and whole: a vector that grows leaves copies that nobody wipes.
             self.tail.reserve_exact(FLOW_CARRY_BYTES_MAX);
         }
+    }
+
+    /// Notes that `bytes`, which end the flow as far as it was seen, were handed on.
+    fn note(&mut self, bytes: &[u8], joins: bool) {
+        self.make_room();
         let kept = bytes.len().min(FLOW_CARRY_BYTES_MAX);
         if joins {
             let room = FLOW_CARRY_BYTES_MAX - kept;
@@ -169,17 +208,23 @@ impl<D> Flow<D> {
     }
 }
 
-impl<D: Default> Default for Flows<D> {
+impl<D: Reader> Default for Flows<D> {
     fn default() -> Self {
         Self::with_capacity(FLOWS_MAX)
     }
 }
 
-impl<D: Default> Flows<D> {
+impl<D: Reader> Flows<D> {
     /// Flows, at most `flows_max` at once (at least one); beyond, the one idle for longest goes.
     pub fn with_capacity(flows_max: usize) -> Self {
         let flows_max = NonZeroUsize::new(flows_max).unwrap_or(NonZeroUsize::MIN);
-        Flows { flows: LruCache::new(flows_max), alone: D::default(), stats: Stats::default() }
+        Flows {
+            flows: LruCache::new(flows_max),
+            alone: D::default(),
+            latest: None,
+            spare: Zeroizing::default(),
+            stats: Stats::default(),
+        }
     }
 
     /// What happened so far.
@@ -209,9 +254,19 @@ impl<D: Default> Flows<D> {
         if !(head.transport.is_stream() && head.flow.cookie != 0) {
             return self.stands_alone(bytes);
         }
+        // Of the flows that rest, most keep the same bytes twice.
+        if let Some(before) = self.latest.replace(head.flow)
+            && before != head.flow
+            && let Some(flow) = self.flows.peek_mut(&before)
+        {
+            flow.share(&mut self.spare);
+        }
         self.make_room(head);
-        let lie = match self.flows.get(&head.flow) {
-            Some(flow) => flow.lie(head.position, bytes),
+        let lie = match self.flows.get_mut(&head.flow) {
+            Some(flow) => {
+                flow.unshare(&mut self.spare);
+                flow.lie(head.position, bytes)
+            }
             None => Lie::First,
         };
         self.count(lie);

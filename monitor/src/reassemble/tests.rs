@@ -8,6 +8,37 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{Endpoint, Process, ProcessKey, Tap, Transport};
 
+impl Reader for u32 {}
+
+/// Keeps what it is told to.
+#[derive(Default)]
+struct Keeps(Vec<u8>);
+
+impl Reader for Keeps {
+    fn kept(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[test]
+fn a_tail_that_the_reader_keeps_is_as_good_as_ones_own() {
+    for keeps in [&b"abcd"[..], b"", b"bcd", b"xxxx"] {
+        let mut flows: Flows<Keeps> = Flows::default();
+        flows.push(&head(1, 0, 0), b"abcd").state.0 = keeps.to_vec();
+        // Another flow: the first rests, and shares what it can.
+        flows.push(&head(2, 0, 0), b"-");
+        let shares = flows.flows.peek(&head(1, 0, 0).flow).is_some_and(|flow| flow.shares);
+        assert_eq!(shares, keeps == b"abcd");
+        let piece = flows.push(&head(1, 2, 0), b"cdef");
+        assert_eq!((piece.fresh, piece.gap), (&b"ef"[..], Gap::None));
+        // It keeps something else by now.
+        piece.state.0 = b"ef".to_vec();
+        flows.push(&head(2, 1, 0), b"-");
+        let piece = flows.push(&head(1, 0, 0), b"abcdefg");
+        assert_eq!((piece.fresh, piece.gap), (&b"g"[..], Gap::None));
+    }
+}
+
 fn head(cookie: u64, position: u32, at_ms: u64) -> SampleHead {
     let process = Process {
         key: ProcessKey { pid: 1, start_ns: 1 },

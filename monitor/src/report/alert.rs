@@ -1,12 +1,15 @@
 //! An alert: one JSON object a line, documented in docs/alerts.md, or one line for a person.
 
 use std::fmt::Write as _;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 
+use lru::LruCache;
 use serde::{Deserialize, Serialize};
 
 use crate::act::Outcome;
-use crate::limits::CMDLINE_BYTES_MAX;
-use crate::model::{Endpoint, Finding, Process, SampleHead, Severity, Tap, Transport};
+use crate::limits::{CMDLINE_BYTES_MAX, PROCESSES_SHOWN_MAX};
+use crate::model::{Endpoint, Finding, Process, ProcessKey, SampleHead, Severity, Tap, Transport};
 use crate::policy::{Action, Rule};
 use crate::redact::{Redactor, partly};
 
@@ -81,6 +84,30 @@ pub struct AlertEndpoint {
     pub port: u16,
 }
 
+/// Processes as alerts show them, those that were told of last: the words of each are searched once.
+/// It is for the detectors of one policy.
+pub struct Shown(LruCache<ProcessKey, (Arc<Process>, AlertProcess)>);
+
+impl Default for Shown {
+    fn default() -> Self {
+        Shown(LruCache::new(NonZeroUsize::new(PROCESSES_SHOWN_MAX).unwrap_or(NonZeroUsize::MIN)))
+    }
+}
+
+impl Shown {
+    /// A process, see [`AlertProcess::new`].
+    pub fn of(&mut self, process: &Arc<Process>, own: Option<&Redactor>) -> AlertProcess {
+        match self.0.get(&process.key) {
+            Some((known, shown)) if Arc::ptr_eq(known, process) => shown.clone(),
+            _ => {
+                let shown = AlertProcess::new(process, own);
+                self.0.put(process.key, (Arc::clone(process), shown.clone()));
+                shown
+            }
+        }
+    }
+}
+
 impl AlertProcess {
     /// A process without what detectors find in its words; `own` has those of the policy.
     pub fn new(process: &Process, own: Option<&Redactor>) -> Self {
@@ -131,7 +158,7 @@ fn whole_words(cmdline: &str) -> &str {
 }
 
 /// What an alert needs besides the rule and the sample.
-pub struct Particulars<'a> {
+pub struct Particulars {
     /// [`Alert::time`].
     pub time: String,
     /// [`Alert::id`].
@@ -142,13 +169,13 @@ pub struct Particulars<'a> {
     pub findings_more: usize,
     /// Sent and examined bytes of the flow.
     pub bytes: (u64, u64),
-    /// What strikes out values that only the detectors of the policy know.
-    pub own: Option<&'a Redactor>,
+    /// [`Alert::process`].
+    pub process: AlertProcess,
 }
 
 impl Alert {
     /// An alert of which the outcome is not known yet.
-    pub fn new(rule: &Rule, head: &SampleHead, particulars: Particulars<'_>) -> Alert {
+    pub fn new(rule: &Rule, head: &SampleHead, particulars: Particulars) -> Alert {
         Alert {
             time: particulars.time,
             id: particulars.id,
@@ -165,7 +192,7 @@ impl Alert {
             bytes_examined: particulars.bytes.1,
             tap: head.tap,
             transport: head.transport,
-            process: AlertProcess::new(&head.process, particulars.own),
+            process: particulars.process,
             destination: head.destination.map(AlertEndpoint::from),
             latency_us: 0,
         }

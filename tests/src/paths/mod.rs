@@ -36,13 +36,17 @@ pub enum Over {
     Raw4,
     /// A raw socket of IPv6.
     Raw6,
+    /// A ping socket of IPv4.
+    Ping4,
+    /// A ping socket of IPv6.
+    Ping6,
     /// A packet socket on the loopback interface.
     Packet,
 }
 
 impl Over {
     /// All of them.
-    pub const ALL: [Over; 8] = [
+    pub const ALL: [Over; 10] = [
         Over::Tcp4,
         Over::Tcp6,
         Over::Udp4,
@@ -50,6 +54,8 @@ impl Over {
         Over::Mptcp,
         Over::Raw4,
         Over::Raw6,
+        Over::Ping4,
+        Over::Ping6,
         Over::Packet,
     ];
 
@@ -63,12 +69,14 @@ impl Over {
             Over::Mptcp => "mptcp",
             Over::Raw4 => "raw4",
             Over::Raw6 => "raw6",
+            Over::Ping4 => "ping4",
+            Over::Ping6 => "ping6",
             Over::Packet => "packet",
         }
     }
 
     fn ip(self) -> IpAddr {
-        if matches!(self, Over::Tcp6 | Over::Udp6 | Over::Raw6) { V6 } else { V4 }
+        if matches!(self, Over::Tcp6 | Over::Udp6 | Over::Raw6 | Over::Ping6) { V6 } else { V4 }
     }
 
     fn receiver(self) -> std::io::Result<Option<Receiver>> {
@@ -76,7 +84,7 @@ impl Over {
             Over::Tcp4 | Over::Tcp6 => Some(Receiver::tcp(self.ip())),
             Over::Udp4 | Over::Udp6 => Some(Receiver::udp(self.ip())),
             Over::Mptcp => Some(Receiver::mptcp(self.ip())?),
-            Over::Raw4 | Over::Raw6 | Over::Packet => None,
+            Over::Raw4 | Over::Raw6 | Over::Ping4 | Over::Ping6 | Over::Packet => None,
         })
     }
 }

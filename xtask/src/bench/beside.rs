@@ -13,14 +13,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
-use super::Bench;
 use super::daemon::{Daemon, Setup};
 use super::nginx::{Nginx, PAGES, is_installed};
 use super::numbers::{median, range};
 use super::table::{Aim, Row, Unit};
+use super::{Bench, child};
 
 /// How long bpftrace may take to be attached, and to stop.
 const WAIT: Duration = Duration::from_secs(30);
@@ -197,13 +196,7 @@ impl Script {
     }
 
     fn stop(mut self) -> Result<()> {
-        kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGINT)?;
-        let asked = Instant::now();
-        while self.child.try_wait()?.is_none() {
-            ensure!(asked.elapsed() < WAIT, "bpftrace goes on {} s after SIGINT", WAIT.as_secs());
-            thread::sleep(POLL);
-        }
-        Ok(())
+        child::end(&mut self.child, "bpftrace", Signal::SIGINT, WAIT).map(drop)
     }
 }
 

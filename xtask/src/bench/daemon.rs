@@ -10,16 +10,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use super::Bench;
+use super::{Bench, child};
 
 /// How long the daemon may take to be armed, to answer and to stop.
 const WAIT: Duration = Duration::from_secs(10);
-/// How often its end is looked for.
-const POLL: Duration = Duration::from_millis(1);
 /// The policy that the daemon follows where none is given.
 pub const DEFAULT_POLICY: Option<&str> = None;
 
@@ -155,19 +152,7 @@ impl Daemon {
 
     /// Stops it as a service manager would.
     pub fn stop(mut self) -> Result<()> {
-        kill(Pid::from_raw(self.pid().cast_signed()), Signal::SIGTERM)?;
-        let asked = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait()? {
-                break status;
-            }
-            ensure!(
-                asked.elapsed() < WAIT,
-                "the daemon goes on {} s after SIGTERM",
-                WAIT.as_secs()
-            );
-            thread::sleep(POLL);
-        };
+        let status = child::end(&mut self.child, "the daemon", Signal::SIGTERM, WAIT)?;
         let said: Vec<String> = self.said.iter().collect();
         ensure!(status.success(), "the daemon ended with {status}: {}", said.join("\n"));
         Ok(())

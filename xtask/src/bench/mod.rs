@@ -15,6 +15,7 @@ mod alert;
 mod beside;
 mod bulk;
 mod carried;
+mod child;
 mod daemon;
 #[cfg(feature = "engine")]
 mod detect;

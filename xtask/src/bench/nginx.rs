@@ -18,11 +18,11 @@ use nix::unistd::Pid;
 
 use super::machine::{field, first_number};
 use super::table::{Aim, Row, Unit};
-use super::{Bench, made_up, turns};
+use super::{Bench, child, made_up, turns};
 
 /// How long nginx may take to listen, and to stop.
 const WAIT: Duration = Duration::from_secs(5);
-/// How often it is looked whether it does.
+/// How often it is looked whether it listens.
 const POLL: Duration = Duration::from_millis(5);
 /// Connections that wrk keeps.
 const CONNECTIONS: &str = "16";
@@ -147,13 +147,7 @@ impl Nginx {
 
     /// Stops it, as a service manager would.
     pub fn stop(mut self) -> Result<()> {
-        kill(Pid::from_raw(self.master.id().cast_signed()), Signal::SIGTERM)?;
-        let asked = Instant::now();
-        while self.master.try_wait()?.is_none() {
-            ensure!(asked.elapsed() < WAIT, "nginx goes on {} s after SIGTERM", WAIT.as_secs());
-            thread::sleep(POLL);
-        }
-        Ok(())
+        child::end(&mut self.master, "nginx", Signal::SIGTERM, WAIT).map(drop)
     }
 }
 

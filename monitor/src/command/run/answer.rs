@@ -24,7 +24,7 @@ use crate::limits::{
 use crate::model::{Finding, Process, ProcessKey, SampleHead};
 use crate::policy::{Action, CoverageFloor, Policy};
 use crate::redact::Redactor;
-use crate::report::alert::{Alert, AlertProcess, Particulars};
+use crate::report::alert::{Alert, AlertProcess, Particulars, Shown};
 use crate::report::coverage::Ledger;
 use crate::report::coverage_alert::CoverageAlert;
 use crate::report::sink::{Counters as SinkCounters, Sink};
@@ -76,6 +76,7 @@ pub struct Answer {
     sink: Sink,
     /// For what the detectors of the policy find in command lines.
     own: Option<Arc<Redactor>>,
+    shown: Shown,
     counters: Counters,
 }
 
@@ -91,6 +92,7 @@ impl Answer {
             killer,
             sink,
             own: own(policy),
+            shown: Shown::default(),
             counters: Counters::default(),
         }
     }
@@ -98,6 +100,7 @@ impl Answer {
     /// Knows the detectors of another policy.
     pub fn follow(&mut self, policy: &Policy) {
         self.own = own(policy);
+        self.shown = Shown::default();
     }
 
     /// What strikes out what only the detectors of the policy know.
@@ -204,6 +207,7 @@ impl Answer {
         let head = decided.head;
         let findings = decision.findings.iter().filter_map(|&at| decided.findings.get(at));
         let flow = programs.flow(head.socket);
+        let process = self.shown.of(&head.process, self.own.as_deref());
         let (now, id) = self.next_alert();
         let ago = SignedDuration::from_nanos(boot_ns().saturating_sub(head.at_ns) as i64);
         let time = now.checked_sub(ago).unwrap_or(now);
@@ -216,7 +220,7 @@ impl Answer {
                 findings: findings.take(FINDINGS_PER_ALERT_MAX).cloned().collect(),
                 findings_more: decision.findings.len().saturating_sub(FINDINGS_PER_ALERT_MAX),
                 bytes: flow.map_or((0, 0), |flow| (flow.sent_bytes, flow.examined_bytes)),
-                own: self.own.as_deref(),
+                process,
             },
         ))
     }

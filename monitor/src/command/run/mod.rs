@@ -18,9 +18,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 
 use super::exit::{self, Exit};
 use super::{log, policy::today};
+use crate::capture::hooks::TapChoice;
 use crate::capture::prefilter::{Needs, OpaqueBudget};
 use crate::capture::programs::LoadOptions;
 use crate::capture::tls;
@@ -62,8 +65,8 @@ pub struct RunArgs {
     /// How to hook sends: best, fentry, lsm or tracepoints
     ///
     /// The best that the kernel takes, unless one is named; `egress-monitor doctor` tells which and why.
-    #[arg(long, value_name = "WAY", default_value = "best", value_parser = ["best", "fentry", "lsm", "tracepoints"])]
-    tap: String,
+    #[arg(long, value_name = "WAY", default_value = "best")]
+    tap: TapChoice,
     /// What to log to standard error
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["error", "warn", "info", "debug"])]
     log: String,
@@ -76,6 +79,16 @@ pub struct RunArgs {
     /// Where the key of the fingerprints is kept
     #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
     state_dir: PathBuf,
+}
+
+impl ValueEnum for TapChoice {
+    fn value_variants<'a>() -> &'a [TapChoice] {
+        &TapChoice::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
 }
 
 /// Runs the daemon until it is told to stop.
@@ -99,14 +112,12 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let key = files::key(&args.state_dir)?;
     let (target, file) = open_alerts(&args.alerts)?;
     let settings = policy.settings;
-    // clap lets no other name through.
-    let tap = args.tap.parse().unwrap_or_default();
     let armed = capture::arm(LoadOptions {
         sample_bytes_max: settings.sample_bytes_max,
         ring_bytes: settings.ring_bytes,
         needs: Needs::of(policy.entities()),
         opaque: opaque_budget(&settings),
-        tap,
+        tap: args.tap,
         unix_sockets: settings.unix_sockets,
         tls: policy.tls.enabled.then(|| tls::Options { exclude: policy.tls.exclude.clone() }),
         debug: args.kernel_log,

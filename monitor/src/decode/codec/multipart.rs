@@ -3,8 +3,9 @@
 //! long the beginning is read so; all of it stands in the body as it is.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::{self, Finder};
 
 use crate::decode::rendering::Rendering;
 use crate::decode::tree::{Made, Source};
@@ -13,15 +14,18 @@ use crate::limits::PART_READ_BYTES_MAX;
 /// Bytes of the header fields of a part.
 const HEAD_BYTES_MAX: usize = 2_048;
 
+/// What each part says that it is. To make a finder takes longer than to search a short text.
+static DISPOSITION: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"form-data"));
+
 pub(super) fn decode(source: &Source<'_>, made: &mut Made<'_>) {
     let bytes = source.bytes;
     // In whatever case the field is written, the names of its parameters are in lower case.
-    if memmem::find(bytes, b"form-data").is_none() {
+    if DISPOSITION.find(bytes).is_none() {
         return;
     }
     let mut rendering = Rendering::new(bytes, 0, made);
     let mut last = 0;
-    for at in memmem::find_iter(bytes, b"form-data") {
+    for at in DISPOSITION.find_iter(bytes) {
         let Some((name, body)) = part(bytes, at) else { continue };
         last = body.end;
         rendering.copy(name);
