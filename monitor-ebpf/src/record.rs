@@ -255,6 +255,8 @@ pub struct FileId {
 pub struct FileSeen {
     /// Which.
     pub file: FileId,
+    /// When, nanoseconds since boot.
+    pub at_ns: u64,
     /// Thread group id.
     pub tgid: u32,
     /// Reserved, 0.
@@ -343,7 +345,7 @@ const _: () = assert!(core::mem::size_of::<ProcessInfo>() == 40 + EXE_BYTES + AR
 const _: () = assert!(core::mem::size_of::<Coverage>() == 128);
 const _: () = assert!(core::mem::size_of::<SessionKey>() == 16);
 const _: () = assert!(core::mem::size_of::<Session>() == 112);
-const _: () = assert!(core::mem::size_of::<FileSeen>() == 24);
+const _: () = assert!(core::mem::size_of::<FileSeen>() == 32);
 
 /// Reads little- or big-endian fields, as the host has them, off a slice that may be too short.
 struct Fields<'a>(&'a [u8]);
@@ -370,7 +372,7 @@ impl FileSeen {
     pub fn parse(record: &[u8]) -> Option<FileSeen> {
         let mut at = Fields(record);
         let file = FileId { inode: at.u64()?, device: at.u32()?, reserved: at.u32()? };
-        Some(FileSeen { file, tgid: at.u32()?, reserved: at.u32()? })
+        Some(FileSeen { file, at_ns: at.u64()?, tgid: at.u32()?, reserved: at.u32()? })
     }
 }
 

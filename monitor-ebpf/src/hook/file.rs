@@ -3,7 +3,7 @@
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
-    helpers::generated::bpf_get_current_pid_tgid,
+    helpers::generated::{bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns},
     macros::{map, tracepoint},
     maps::{LruHashMap, RingBuf},
     programs::TracePointContext,
@@ -56,9 +56,9 @@ fn try_tell(file: FileId) -> Option<()> {
     // Of two processes that come by at once one tells.
     FILES_KNOWN.insert(file, &0, BPF_NOEXIST as u64).ok()?;
     count(Counter::FilesSeen, 1);
-    // SAFETY: a helper without arguments that always answers.
-    let tgid = (unsafe { bpf_get_current_pid_tgid() } >> 32) as u32;
-    let seen = FileSeen { file, tgid, reserved: 0 };
+    // SAFETY: helpers without arguments that always answer.
+    let (thread, at_ns) = unsafe { (bpf_get_current_pid_tgid(), bpf_ktime_get_boot_ns()) };
+    let seen = FileSeen { file, at_ns, tgid: (thread >> 32) as u32, reserved: 0 };
     if FILES_SEEN.output::<FileSeen>(seen, 0).is_err() {
         let _ = FILES_KNOWN.remove(file);
         count(Counter::FilesLost, 1);

@@ -88,7 +88,7 @@ pub struct Report {
     pub walks: u64,
     /// What the last one took, in microseconds.
     pub walk_us: u64,
-    /// From a file that was not known to its hooks, in microseconds: the last one.
+    /// From the first mapping of a file to its hooks, in microseconds: the last one.
     pub attach_us: u64,
 }
 
@@ -226,6 +226,7 @@ struct Work {
 
 impl Work {
     fn run(mut self, woken: &PipeReader, walked: &SyncSender<()>) {
+        host::hurry_tls_tap();
         if let Err(error) = host::keep_rights_of_tls_tap() {
             tracing::warn!("the TLS tap keeps rights that it does not need: {error}");
         }
@@ -322,7 +323,7 @@ impl Work {
                 // Layers of file systems give a file more than one name.
                 if same || last {
                     found |= same;
-                    self.look_at(seen.tgid, &mapping, Some(seen.file).filter(|_| same));
+                    self.look_at(seen.tgid, &mapping, Some(&seen).filter(|_| same));
                 }
             });
             if found || !std::path::Path::new(&format!("/proc/{}", seen.tgid)).exists() {
@@ -332,7 +333,7 @@ impl Work {
         }
     }
 
-    fn look_at(&mut self, pid: u32, mapping: &Mapping, told: Option<FileId>) {
+    fn look_at(&mut self, pid: u32, mapping: &Mapping, told: Option<&FileSeen>) {
         if self.is_remote(pid, mapping.file.device) {
             return;
         }
@@ -340,6 +341,7 @@ impl Work {
         let Some(identity) = Identity::of(&file) else { return };
         if let Some(entry) = self.files.get_mut(&identity) {
             entry.used = Instant::now();
+            let told = told.map(|seen| seen.file);
             entry.told.extend(told.filter(|told| !entry.told.contains(told)));
             return;
         }
@@ -350,7 +352,12 @@ impl Work {
             self.deeper.push_back((identity, pid, mapping.clone()));
         }
         let is_hooked = hooked.is_some();
-        let told = told.into_iter().collect();
+        if let Some(seen) = told.filter(|_| is_hooked) {
+            let took_ns = host::boot_ns().saturating_sub(seen.at_ns);
+            tracing::debug!("{}: hooked {} us after it was mapped", mapping.path, took_ns / 1_000);
+            self.with_report(|report| report.attach_us = took_ns / 1_000);
+        }
+        let told = told.map(|seen| seen.file).into_iter().collect();
         let entry = Entry { links, hooked, excluded, told, used: Instant::now() };
         self.make_room();
         self.files.insert(identity, entry);
@@ -374,7 +381,6 @@ impl Work {
 
     /// Hooks a file, where there is something to hook.
     fn hook(&mut self, file: &File, mapping: &Mapping, depth: Depth) -> Found {
-        let began = Instant::now();
         let image = match image::read(file, depth) {
             Ok(image) => image,
             Err(error) => {
@@ -392,9 +398,8 @@ impl Work {
         if links.is_empty() {
             return Found::default();
         }
-        let (took, count, name) = (began.elapsed(), links.len(), library.name());
+        let (count, name) = (links.len(), library.name());
         tracing::info!("reads TLS of {} ({name}, {count} functions)", mapping.path);
-        self.with_report(|report| report.attach_us = took.as_micros() as u64);
         let file = HookedFile { path: mapping.path.clone(), library: name.to_owned(), functions };
         Found { links, file: Some(file), deeper: image.deeper }
     }
@@ -404,7 +409,10 @@ impl Work {
         let target = format!("/proc/self/fd/{}", file.as_raw_fd());
         let (mut links, mut functions) = (Vec::new(), Vec::new());
         let _hurry = Hurry::begin();
-        for site in &image.sites {
+        // What takes text first: a program may be about to call it.
+        let (writes, others): (Vec<&Site>, Vec<&Site>) =
+            image.sites.iter().partition(|site| site.call.is_write());
+        for site in writes.into_iter().chain(others) {
             match self.attach_one(site, &target) {
                 Ok(link) => {
                     links.push(link);

@@ -61,7 +61,7 @@ pub struct Options {
 /// Samples that the daemon took in, and could not.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Received {
-    /// Records taken off the ring.
+    /// Records taken off the ring, without those that wait for their socket to be known.
     pub samples: u64,
     /// Of those, the ones whose lengths did not fit each other.
     pub malformed: u64,
@@ -237,8 +237,8 @@ impl Daemon {
     }
 
     fn take(&mut self, record: &[u8]) {
-        self.received.samples += 1;
         let Some(sample) = Sample::parse(record) else {
+            self.received.samples += 1;
             self.received.malformed += 1;
             return;
         };
@@ -266,6 +266,7 @@ impl Daemon {
     }
 
     fn judge(&mut self, record: &SampleHead, bytes: &[u8]) {
+        self.received.samples += 1;
         let process = self.processes.of(record, &self.programs);
         let head = sample_head(record, process);
         let policy = Arc::clone(self.pipeline.policy());
