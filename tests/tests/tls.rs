@@ -10,7 +10,7 @@ use support::net::V4;
 use support::nginx::{Nginx, free_port};
 use support::program::hex;
 use support::tls::postgres::Postgres;
-use support::tls::{Authority, Site, client, found, go};
+use support::tls::{Authority, Site, alone, client, found, go};
 use support::wait::wait_for;
 use support::{Alert, Monitor, Running, needs, python, skip, tool};
 use tempfile::TempDir;
@@ -22,8 +22,9 @@ fn check(name: &str) {
     if let Some(reason) = client.missing() {
         skip!("{reason}");
     }
+    let _alone = alone();
     let site = Site::of(client.serves);
-    let alone = match (client.call)(&site, "nothing") {
+    let without = match (client.call)(&site, "nothing") {
         Ok(call) => site.run(call),
         Err(reason) => skip!("{reason}"),
     };
@@ -32,7 +33,7 @@ fn check(name: &str) {
     let call = (client.call)(&site, &card).expect("it could be called before");
     let (exe, by_child) = (call.exe.clone(), call.by_child);
     let ran = site.run(call);
-    assert_eq!(ran.status, alone.status, "with and without the daemon: {}", ran.said);
+    assert_eq!(ran.status, without.status, "with and without the daemon: {}", ran.said);
     site.wait_received(&card);
 
     let of_it = |alert: &Alert| site.concerns(alert) || alert.pid() == ran.pid;
@@ -171,6 +172,7 @@ fn held(site: &Site, mut client: Running, line: impl Fn(&str) -> String) {
 #[test]
 fn a_connection_of_openssl_that_was_there_before() {
     needs!("openssl", "python3");
+    let _alone = alone();
     let site = Site::start();
     let mut client = Running::start(&mut client::openssl_client(&site));
     client.say("nothing yet");
@@ -181,6 +183,7 @@ fn a_connection_of_openssl_that_was_there_before() {
 #[test]
 fn a_connection_of_python_that_was_there_before() {
     needs!("openssl", "python3");
+    let _alone = alone();
     let site = Site::start();
     let mut client = Running::start(&mut client::python_held(&site));
     assert_eq!(client.line(), "connected");
@@ -211,6 +214,7 @@ fn answered(monitor: &Monitor, card: &str, server: u32, port: u16) -> Alert {
 
 #[track_caller]
 fn nginx_serves(arguments: &[&str]) {
+    let _alone = alone();
     let (monitor, authority) = (Monitor::start(), Authority::make());
     let card = monitor.data.card();
     let nginx = Nginx::tls(&authority, &format!("<p>card {card}</p>\n"));
@@ -236,6 +240,7 @@ fn nginx_serves_a_page_over_http_2() {
 #[test]
 fn a_go_server_answers() {
     needs!("openssl", "go", "curl");
+    let _alone = alone();
     let (monitor, authority) = (Monitor::start(), Authority::make());
     let (card, dir) = (monitor.data.card(), TempDir::new().expect("a temporary directory"));
     let mut server = Command::new(go::build(go::SERVER, go::PLAIN, dir.path()));
@@ -259,6 +264,7 @@ fn serve(name: &str, arguments: &[&str]) -> (Running, u16) {
 #[test]
 fn openssl_s_server_sends_what_it_reads() {
     needs!("openssl", "python3");
+    let _alone = alone();
     let (monitor, authority) = (Monitor::start(), Authority::make());
     let (certificate, key) = (authority.certificate(), authority.key());
     let (certificate, key) = (certificate.display().to_string(), key.display().to_string());
@@ -276,6 +282,7 @@ fn openssl_s_server_sends_what_it_reads() {
 #[test]
 fn gnutls_serv_sends_back_what_it_got() {
     needs!("openssl", "python3", "gnutls-serv");
+    let _alone = alone();
     let (monitor, authority) = (Monitor::start(), Authority::make());
     let (certificate, key) = (authority.certificate(), authority.key());
     let (certificate, key) = (certificate.display().to_string(), key.display().to_string());
@@ -311,6 +318,7 @@ for line in sys.stdin: stream.sendall(line.encode())";
 #[test]
 fn psql_hands_a_value_to_postgresql() {
     needs!("openssl");
+    let _alone = alone();
     let authority = Authority::make();
     let Some(postgres) = Postgres::start(&authority) else {
         skip!("no PostgreSQL server and client are installed");
@@ -332,6 +340,7 @@ fn psql_hands_a_value_to_postgresql() {
 #[test]
 fn postgresql_answers_with_a_value() {
     needs!("openssl");
+    let _alone = alone();
     let authority = Authority::make();
     let Some(postgres) = Postgres::start(&authority) else {
         skip!("no PostgreSQL server and client are installed");

@@ -261,9 +261,14 @@ fn go_client(flags: &[&str], site: &Site, value: &str) -> Result<Call, String> {
 /// `s_client`, which stays until the server closes.
 pub fn openssl_client(site: &Site) -> Command {
     let mut openssl = command("openssl");
+    with_openssl_arguments(&mut openssl, site);
+    openssl
+}
+
+/// What makes an openssl(1) such a client.
+pub fn with_openssl_arguments(openssl: &mut Command, site: &Site) {
     openssl.args(["s_client", "-quiet", "-verify_return_error", "-connect"]);
     openssl.arg(site.address.to_string()).arg("-CAfile").arg(site.authority.ca());
-    openssl
 }
 
 fn s_client(site: &Site, value: &str) -> Result<Call, String> {

@@ -27,20 +27,32 @@ pub fn library(name: &str) -> Option<PathBuf> {
 ///
 /// This curl has its TLS from elsewhere.
 pub fn curl(dir: &Path) -> Result<Command, String> {
-    let curl = tool("curl").ok_or("curl is not installed")?;
-    let libraries = libraries(&curl);
-    let is_libssl = |path: &&PathBuf| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libssl.so"))
-    };
-    let libssl = libraries.iter().find(is_libssl).ok_or("curl is not linked with libssl")?;
+    copy("curl", dir)
+}
+
+/// The same of any program.
+///
+/// # Errors
+///
+/// It is not there, or has its TLS from elsewhere.
+pub fn copy(name: &str, dir: &Path) -> Result<Command, String> {
+    let program = tool(name).ok_or(format!("{name} is not installed"))?;
+    let libssl = libssl(&program).ok_or(format!("{name} is not linked with libssl"))?;
     fs::create_dir_all(dir).expect("a directory in the temporary one");
-    for path in [&curl, libssl] {
+    for path in [&program, &libssl] {
         let name = path.file_name().expect("a file has a name");
         fs::copy(path, dir.join(name)).expect("a copy");
     }
-    let mut command = Command::new(dir.join("curl"));
+    let mut command = Command::new(dir.join(name));
     command.env("LD_LIBRARY_PATH", dir);
     Ok(command)
+}
+
+/// The libssl that a program is linked with.
+pub fn libssl(program: &Path) -> Option<PathBuf> {
+    libraries(program).into_iter().find(|path| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libssl.so"))
+    })
 }
 
 /// Stages `program` and all that it is linked with below `dir`, for chroot(2).

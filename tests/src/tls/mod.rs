@@ -12,6 +12,7 @@ pub mod postgres;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempDir;
 
@@ -19,6 +20,14 @@ use crate::net::V4;
 use crate::nginx::Nginx;
 use crate::wait::wait_for;
 use crate::{Alert, Monitor, Running, tool};
+
+/// Held by a test for as long as its daemon runs: a host has one daemon, and of two that hook and unhook
+/// the same files one may come late to a program's first request.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    // A test that failed has ended its daemon before it let go.
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// An authority and a certificate for loopback, made with openssl(1), which the tests need
 /// anyway.
@@ -204,7 +213,9 @@ pub fn found(monitor: &Monitor, card: &str, concerns: impl Fn(&Alert) -> bool) -
     monitor.settle();
     let alerts: Vec<Alert> = monitor.alerts().into_iter().filter(|alert| concerns(alert)).collect();
     let [alert] = &alerts[..] else {
-        panic!("one alert expected, there are {}: {alerts:#?}", alerts.len());
+        let status = monitor.status();
+        let (kernel, tls) = (&status["kernel"], &status["tls"]);
+        panic!("one alert expected, there are {}: {alerts:#?}; {kernel} {tls}", alerts.len());
     };
     is_of(alert, card);
     alert.clone()
