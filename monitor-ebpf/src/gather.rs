@@ -353,6 +353,8 @@ extern "C" fn finish(slot: u32) -> u32 {
         count(Counter::TlsWrites, 1);
         count(Counter::TlsBytes, work.head.send_bytes);
         work.examined = 0;
+        // Records in records: the outer ones are counted.
+        work.tls = 0;
         work.head.send_bytes = 0;
         settle(work, 0);
         return 0;

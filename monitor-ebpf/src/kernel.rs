@@ -2,7 +2,7 @@
 //! running kernel's BTF ([`Offsets`]); each read may fail, and says so.
 
 use aya_ebpf::helpers::generated::{
-    bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_user,
+    bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_user, bpf_task_pt_regs,
 };
 use monitor_ebpf::{
     ABSENT, Offsets, SETTING_TLS, SETTING_UNIX, SOCK_COMMON_BYTES, Settings,
@@ -183,6 +183,13 @@ impl Current {
         let leader: *mut u8 = follow!(self.0, task_group_leader);
         follow!(leader, task_start_boottime)
     }
+    /// The stack pointer with which it came into the kernel. Minimum kernel version: 5.15.
+    #[inline(always)]
+    pub fn stack(self) -> u64 {
+        // SAFETY: the helper takes the task that runs and always answers.
+        let registers = unsafe { bpf_task_pt_regs(self.0) } as u64;
+        read(registers, offset!(regs_sp)).unwrap_or(0)
+    }
     /// The `struct file` behind a descriptor, by address; 0 where there is none.
     #[inline(always)]
     fn descriptor(self, fd: u32) -> Option<u64> {
@@ -245,7 +252,8 @@ impl File {
         let number: u64 = read(inode, offset!(inode_number))?;
         let system: u64 = read(inode, offset!(inode_super))?;
         let device: u32 = read(system, offset!(super_device))?;
-        Some(FileId { inode: number, device, reserved: 0 })
+        let generation: u32 = read(inode, offset!(inode_generation))?;
+        Some(FileId { inode: number, device, generation })
     }
 }
 
@@ -283,8 +291,8 @@ pub fn is_internet(family: u16) -> bool {
     family == AF_INET || family == AF_INET6
 }
 
-/// TCP_CLOSE, include/net/tcp_states.h.
-const TCP_CLOSE: u8 = 7;
+/// TCP_ESTABLISHED, TCP_SYN_SENT, TCP_SYN_RECV and TCP_CLOSE_WAIT as bits, include/net/tcp_states.h.
+const SENDING: u32 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 8;
 
 /// A socket's `struct sock`, by address.
 #[derive(Clone, Copy)]
@@ -317,11 +325,12 @@ impl Socket {
     pub fn cookie(self) -> Option<u64> {
         read(self.0, offset!(sock_cookie))
     }
-    /// Whether it is the one of a cookie, and not closed.
+    /// Whether it is the one of a cookie, and more can be sent on it.
     #[inline(always)]
     pub fn is_open(self, cookie: u64) -> bool {
         let state: Option<u8> = read(self.0, offset!(sock_state));
-        self.cookie() == Some(cookie) && state.is_some_and(|state| state != TCP_CLOSE)
+        let sends = |state: u8| state < 16 && SENDING & (1u32 << state) != 0;
+        self.cookie() == Some(cookie) && state.is_some_and(sends)
     }
     /// Writes both ends, of a socket of the internet, into a session.
     #[inline(always)]

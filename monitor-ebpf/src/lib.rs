@@ -94,8 +94,13 @@ pub mod map {
 }
 
 /// How a function of a TLS library that is hooked takes its arguments, which is what an attachment of the
-/// TLS tap carries as its cookie.
+/// TLS tap carries as its cookie, in the lower byte. The upper ones name the function, so that two that go
+/// on to each other are told from one that is called twice.
 pub mod call {
+    /// Where the name of the function begins.
+    pub const FUNCTION_SHIFT: u32 = 8;
+    /// The way of taking arguments.
+    pub const MASK: u64 = 0xff;
     /// Session, buffer, number of bytes, by the C ABI.
     pub const WRITE: u64 = 0;
     /// Likewise, where the session may be any file of NSPR.
@@ -261,8 +266,12 @@ pub struct Offsets {
     pub inode_number: u32,
     /// `inode.i_sb`
     pub inode_super: u32,
+    /// `inode.i_generation`
+    pub inode_generation: u32,
     /// `super_block.s_dev`
     pub super_device: u32,
+    /// `pt_regs.sp`
+    pub regs_sp: u32,
     /// `socket.sk`
     pub socket_sk: u32,
     /// `sock_common.skc_family`

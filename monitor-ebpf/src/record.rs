@@ -185,6 +185,10 @@ pub struct Session {
     pub end: u64,
     /// What of it was to be read ends here.
     pub read_end: u64,
+    /// The function that it was made by ([`crate::call`]).
+    pub function: u64,
+    /// How it begins.
+    pub begin: [u64; 4],
     /// Sum of the first write's text, by which it is known when a handshake stood in its way; else 0.
     pub first_sum: u64,
     /// The socket's sequence number when it began.
@@ -201,8 +205,8 @@ pub struct Session {
     pub destination_port: u16,
     /// AF_INET or AF_INET6.
     pub family: u16,
-    /// Reserved, 0.
-    pub reserved: u16,
+    /// Times that the first write came again.
+    pub repeats: u16,
 }
 
 impl Session {
@@ -215,6 +219,8 @@ impl Session {
         base: 0,
         end: 0,
         read_end: 0,
+        function: 0,
+        begin: [0; 4],
         first_sum: 0,
         socket_position: 0,
         position: 0,
@@ -223,7 +229,7 @@ impl Session {
         source_port: 0,
         destination_port: 0,
         family: 0,
-        reserved: 0,
+        repeats: 0,
     };
 }
 
@@ -235,9 +241,14 @@ pub struct Mark {
     pub address: u64,
     /// Since when, nanoseconds since boot; 0 once its records were seen to leave.
     pub at_ns: u64,
+    /// The thread's stack pointer at the call: what it sends with a lower one it sends within the call.
+    pub stack: u64,
+    /// Whether another session was worked for since records were last seen to leave.
+    pub mixed: u64,
 }
 
-/// An executable file, as its file system and the kernel name it.
+/// An executable file, as its file system and the kernel name it. Inode numbers are used again, with
+/// another generation where the file system has any.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileId {
@@ -245,8 +256,8 @@ pub struct FileId {
     pub inode: u64,
     /// Device, as the kernel has it: major number from bit 20 on (include/linux/kdev_t.h).
     pub device: u32,
-    /// Reserved, 0.
-    pub reserved: u32,
+    /// `inode.i_generation`; 0 where it is not known.
+    pub generation: u32,
 }
 
 /// A process maps a file to execute it that was not told of before.
@@ -344,7 +355,7 @@ const _: () = assert!(core::mem::size_of::<ProcessId>() == 16);
 const _: () = assert!(core::mem::size_of::<ProcessInfo>() == 40 + EXE_BYTES + ARGS_BYTES);
 const _: () = assert!(core::mem::size_of::<Coverage>() == 128);
 const _: () = assert!(core::mem::size_of::<SessionKey>() == 16);
-const _: () = assert!(core::mem::size_of::<Session>() == 112);
+const _: () = assert!(core::mem::size_of::<Session>() == 152);
 const _: () = assert!(core::mem::size_of::<FileSeen>() == 32);
 
 /// Reads little- or big-endian fields, as the host has them, off a slice that may be too short.
@@ -371,7 +382,7 @@ impl FileSeen {
     /// Parses the fields in their order.
     pub fn parse(record: &[u8]) -> Option<FileSeen> {
         let mut at = Fields(record);
-        let file = FileId { inode: at.u64()?, device: at.u32()?, reserved: at.u32()? };
+        let file = FileId { inode: at.u64()?, device: at.u32()?, generation: at.u32()? };
         Some(FileSeen { file, at_ns: at.u64()?, tgid: at.u32()?, reserved: at.u32()? })
     }
 }

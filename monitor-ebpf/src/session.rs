@@ -26,7 +26,7 @@ use monitor_ebpf::{
 use crate::{
     account::{add, count, coverage, flow},
     gather::{buffer, segments},
-    kernel::{self, Current, IPPROTO_TCP, Socket, is_internet},
+    kernel::{self, Current, IPPROTO_TCP, Socket, is_internet, read_user},
     scan::opaque,
     work::{give, take_session, work},
 };
@@ -63,11 +63,30 @@ fn session(key: &SessionKey) -> Option<&'static mut Session> {
     // SAFETY: as above.
     let session = unsafe { &mut *session };
     session.start_ns = start_ns;
+    begin(session, key.address);
+    Some(session)
+}
+
+/// The session at an address, where it is known.
+#[inline(always)]
+fn known(key: &SessionKey) -> Option<&'static mut Session> {
+    // SAFETY: as for `session`.
+    let session = SESSIONS.get_ptr_mut(key).map(|session| unsafe { &mut *session });
+    session.filter(|session| session.start_ns != 0)
+}
+
+/// What is written from here on is another session's than before, though at the same address.
+#[inline(always)]
+fn begin(session: &mut Session, address: u64) {
     // SAFETY: a helper without arguments that always answers.
     let now = unsafe { bpf_ktime_get_boot_ns() };
     // Two that begin in one nanosecond are of two threads, and of other addresses.
-    session.id = NO_COOKIE | (now << 12) ^ (key.address >> 4) & 0xfff;
-    Some(session)
+    session.id = NO_COOKIE | (now << 12) ^ (address >> 4) & 0xfff;
+    session.position = 0;
+    session.base = 0;
+    session.end = 0;
+    session.first_sum = 0;
+    session.repeats = 0;
 }
 
 /// Who runs.
@@ -97,32 +116,50 @@ fn key(address: u64) -> SessionKey {
 /// Notes that this thread works for a session.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn enter(address: u64) -> u32 {
+pub extern "C" fn enter(address: u64, stack: u64) -> u32 {
     // SAFETY: a helper without arguments that always answers.
-    let mark = Mark { address, at_ns: unsafe { bpf_ktime_get_boot_ns() } };
+    let at_ns = unsafe { bpf_ktime_get_boot_ns() };
+    let mark = Mark { address, at_ns, stack, mixed: 0 };
     let thread = pid_tgid();
     if let Some(known) = THREADS.get_ptr_mut(thread) {
         // SAFETY: a value of a map that is this thread's own.
-        unsafe { *known = mark };
+        let known = unsafe { &mut *known };
+        if known.at_ns != 0 && known.address != address {
+            known.mixed = 1;
+        }
+        known.address = address;
+        known.at_ns = at_ns;
+        known.stack = stack;
     } else {
         let _ = THREADS.insert(thread, &mark, BPF_NOEXIST as u64);
     }
+    session(&key(address));
     0
 }
 
-/// Forgets a session: what comes next at its address is another.
+/// Ends a session: what comes next at its address is another. What is known of it stays, for samples that
+/// are on their way.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn end(address: u64) -> u32 {
-    let _ = SESSIONS.remove(key(address));
+    if let Some(session) = known(&key(address)) {
+        session.start_ns = 0;
+    }
+    if let Some(mark) = THREADS.get_ptr_mut(pid_tgid()) {
+        // SAFETY: a value of a map that is this thread's own.
+        let mark = unsafe { &mut *mark };
+        if mark.address == address {
+            mark.at_ns = 0;
+        }
+    }
     0
 }
 
 /// A library has the kernel read a file and encrypt it.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn send_file(address: u64, bytes: u64) -> u32 {
-    enter(address);
+pub extern "C" fn send_file(address: u64, bytes: u64, stack: u64) -> u32 {
+    enter(address, stack);
     count(Counter::TlsFileBytes, bytes);
     if let Some(coverage) = coverage(&process()) {
         add(&mut coverage.tls_file_bytes, bytes);
@@ -130,31 +167,53 @@ pub extern "C" fn send_file(address: u64, bytes: u64) -> u32 {
     0
 }
 
+/// From where a session is written to.
+#[derive(Clone, Copy)]
+pub struct Caller {
+    /// The function that is called ([`monitor_ebpf::call`]).
+    pub function: u64,
+    /// The stack pointer at the call.
+    pub stack: u64,
+}
+
+/// An area for a write.
+#[inline(always)]
+fn take(caller: Caller) -> Option<u32> {
+    let slot = take_session()?;
+    let work = work(slot)?;
+    work.function = caller.function;
+    work.stack = caller.stack;
+    Some(slot)
+}
+
 /// Examines what is written to a session.
 #[inline(always)]
-pub fn write(address: u64, base: u64, bytes: u64) {
+pub fn write(address: u64, caller: Caller, base: u64, bytes: u64) {
     if base == 0 || bytes == 0 {
+        // Some programs shake hands so, or send on.
+        enter(address, caller.stack);
         return;
     }
-    let Some(slot) = take_session() else {
+    let Some(slot) = take(caller) else {
         busy(bytes);
         return;
     };
-    if note_write(slot, address, base, bytes) != 0 {
-        buffer(slot, base, bytes);
+    let seen = note_write(slot, address, base, bytes);
+    if seen < bytes {
+        buffer(slot, base + seen, bytes - seen);
     }
     give(slot);
 }
 
 /// The same for several buffers: `count` of `struct iovec` at `iovec`.
 #[inline(always)]
-pub fn write_vectored(address: u64, iovec: u64, count: u64) {
-    let Some(slot) = take_session() else {
+pub fn write_vectored(address: u64, caller: Caller, iovec: u64, count: u64) {
+    let Some(slot) = take(caller) else {
         // How many bytes nobody has added up.
         busy(0);
         return;
     };
-    if note_write(slot, address, iovec, 0) != 0 {
+    if note_write(slot, address, iovec, 0) == 0 {
         segments(slot, iovec, count);
         end_vectored(slot);
     }
@@ -186,34 +245,44 @@ extern "C" fn busy(bytes: u64) -> u32 {
     0
 }
 
-/// Notes in an area who writes to which session, and where that goes. 0 where there is nothing to look
-/// at: a write that is tried again was seen.
+/// Notes in an area who writes to which session, and where that goes. How many of its bytes were seen
+/// before: all, where it is a write that is tried again.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn note_write(slot: u32, address: u64, base: u64, bytes: u64) -> u32 {
-    try_note_write(slot, address, base, bytes).is_some() as u32
+extern "C" fn note_write(slot: u32, address: u64, base: u64, bytes: u64) -> u64 {
+    try_note_write(slot, address, base, bytes).unwrap_or(u64::MAX)
 }
 
 #[inline(always)]
-fn try_note_write(slot: u32, address: u64, base: u64, bytes: u64) -> Option<()> {
+fn try_note_write(slot: u32, address: u64, base: u64, bytes: u64) -> Option<u64> {
     let thread = pid_tgid();
     let tgid = (thread >> 32) as u32;
-    enter(address);
+    let work = work(slot)?;
+    enter(address, work.stack);
     let bytes = if bytes > SEND_BYTES_MAX { SEND_BYTES_MAX } else { bytes };
     let session = session(&key(address))?;
-    let work = work(slot)?;
     let now = place(session);
-    let last = base + bytes;
-    if is_seen(slot, session, (base, bytes), now) {
+    let begin = read_user::<[u64; 4]>(base).unwrap_or([0; 4]);
+    let function = work.function;
+    let seen = seen(slot, session, &Write { base, bytes, now, function, begin });
+    if seen != 0 {
         count(Counter::TlsRepeated, 1);
-        return None;
+        if seen >= bytes {
+            return None;
+        }
     }
+    let (base, bytes) = (base + seen, bytes - seen);
+    let last = base + bytes;
+    if seen == 0 {
+        session.base = base;
+        session.begin = begin;
+    }
+    session.function = function;
     session.first_sum = 0;
     if session.position == 0 && bytes <= CHUNK_BYTES as u64 {
         session.first_sum = sum(slot, base, bytes as u32);
     }
     let read_max = kernel::sample_bytes_max() as u64;
-    session.base = base;
     session.end = last;
     session.read_end = if bytes > read_max { base + read_max } else { last };
     session.socket_position = now;
@@ -240,7 +309,7 @@ fn try_note_write(slot: u32, address: u64, base: u64, bytes: u64) -> Option<()> 
     work.kernel_iovec = 0;
     work.skip = 0;
     work.room = SEND_BYTES_MAX;
-    Some(())
+    Some(seen)
 }
 
 /// The sequence number that the session's socket is at. Where the socket is not the session's any more,
@@ -251,7 +320,7 @@ fn place(session: &mut Session) -> u32 {
         return 0;
     }
     let socket = Socket::at(session.sock);
-    if socket.cookie() != Some(session.cookie) {
+    if !socket.is_open(session.cookie) {
         session.cookie = 0;
         session.destination_port = 0;
         return 0;
@@ -259,21 +328,34 @@ fn place(session: &mut Session) -> u32 {
     socket.write_position().unwrap_or(0)
 }
 
-/// Whether what a session wrote last cannot all have left yet, so that a write to the same end may be
-/// what is left of it. What was encrypted is longer than what was written.
-#[inline(always)]
-fn is_repeat(session: &Session, base: u64, now: u32) -> bool {
-    let left = now.wrapping_sub(session.socket_position) as u64;
-    let passed = base - session.base;
-    // A record adds 22 to 29 bytes to its 16 KiB at most (RFC 8446, 5.2), or to much less.
-    left < session.end - session.base || (passed != 0 && left <= passed + passed / 8 + 512)
+/// A write to a session.
+struct Write {
+    base: u64,
+    bytes: u64,
+    /// The sequence number that the session's socket is at.
+    now: u32,
+    function: u64,
+    /// How it begins.
+    begin: [u64; 4],
 }
 
-/// Whether a write is one that was seen, tried again: all of it, or what is left of it.
+/// How many bytes of a write were seen: by the function that calls this one, or because it is tried again,
+/// whole, in what is left of it, or with more behind it.
 #[inline(always)]
-fn is_seen(slot: u32, session: &Session, (base, bytes): (u64, u64), now: u32) -> bool {
+fn seen(slot: u32, session: &mut Session, write: &Write) -> u64 {
+    let Write { base, bytes, .. } = *write;
     if bytes == 0 {
-        return false;
+        return 0;
+    }
+    let end = base + bytes;
+    let same = base == session.base && write.begin == session.begin;
+    // One function of a library that goes on to another.
+    if same
+        && end == session.end
+        && write.function != session.function
+        && write.now == session.socket_position
+    {
+        return bytes;
     }
     // The first one, before which the handshake had to come: more has left since than its text is long,
     // and some programs have copied it meanwhile.
@@ -281,12 +363,37 @@ fn is_seen(slot: u32, session: &Session, (base, bytes): (u64, u64), now: u32) ->
         && session.position == bytes as u32
         && session.first_sum == sum(slot, base, bytes as u32)
     {
+        session.repeats += 1;
+        if session.repeats >= REPEATS_MAX {
+            session.first_sum = 0;
+        }
+        return bytes;
+    }
+    // Of what is on no socket nobody can tell what has left.
+    if session.cookie == 0 || !has_left_over(session, base, write.now) {
+        return 0;
+    }
+    if end == session.end && base >= session.base && (same || base != session.base) {
+        let seen = same_text(slot, session.id, base, session.read_end) != 0;
+        return if seen { bytes } else { 0 };
+    }
+    if same && end > session.end { session.end - base } else { 0 }
+}
+
+/// Times that a first write comes again: a handshake takes two or three turns.
+const REPEATS_MAX: u16 = 4;
+
+/// Whether what a session wrote last cannot all have left yet, so that a write to the same end may be
+/// what is left of it. What was encrypted is longer than what was written.
+#[inline(always)]
+fn has_left_over(session: &Session, base: u64, now: u32) -> bool {
+    let left = now.wrapping_sub(session.socket_position) as u64;
+    if left < session.end - session.base {
         return true;
     }
-    session.end == base + bytes
-        && base >= session.base
-        && is_repeat(session, base, now)
-        && same_text(slot, session.id, base, session.read_end) != 0
+    // A record adds 22 to 29 bytes to its 16 KiB at most (RFC 8446, 5.2), or to much less.
+    let passed = base.wrapping_sub(session.base);
+    passed != 0 && passed < session.end - session.base && left <= passed + passed / 8 + 512
 }
 
 /// A sum of a text of up to a chunk, which is not 0 where it could be read. Takes the text of the area
@@ -397,25 +504,37 @@ fn try_bind(slot: u32) -> Option<()> {
     }
     // SAFETY: a helper without arguments that always answers.
     let now = unsafe { bpf_ktime_get_boot_ns() };
-    if now - mark.at_ns > MARK_NS {
-        mark.at_ns = 0;
+    // Within the call there is no doubt. What leaves behind it, out of a buffer of the program's, is the
+    // session's if the thread has worked for no other.
+    let within = Current::get().stack() < mark.stack;
+    if !within && (mark.mixed != 0 || now - mark.at_ns > MARK_NS) {
         return None;
     }
-    let session = session(&key(mark.address))?;
+    let session = known(&key(mark.address))?;
     let work = work(slot)?;
     let cookie = work.head.cookie;
     if session.cookie != cookie {
-        if session.cookie != 0 && Socket::at(session.sock).is_open(session.cookie) {
+        if !within && session.cookie != 0 && Socket::at(session.sock).is_open(session.cookie) {
             return None;
+        }
+        if session.cookie != 0 {
+            begin(session, mark.address);
         }
         session.cookie = cookie;
         session.sock = work.sock;
         set_ends(slot, session);
     }
     mark.at_ns = 0;
-    is_read(flow(cookie)?);
+    mark.mixed = 0;
+    // A handshake alone may be of who writes past the hooks.
+    if session.position != 0 {
+        is_read(flow(cookie)?);
+    }
     Some(())
 }
+
+/// Bytes of a handshake, with a chain of certificates.
+const HANDSHAKE_BYTES_MAX: u64 = 16 * 1024;
 
 /// What is written to a socket's session is read from now on. What it sent before was a handshake, in
 /// which there is no text.
@@ -423,10 +542,10 @@ fn try_bind(slot: u32) -> Option<()> {
 fn is_read(flow: &mut Flow) {
     flow.flags |= FLOW_READ;
     let before = flow.tls_unread as u64;
-    if before == 0 {
+    flow.tls_unread = 0;
+    if before == 0 || before > HANDSHAKE_BYTES_MAX {
         return;
     }
-    flow.tls_unread = 0;
     // Of a socket that was handed on another process has sent it.
     if let Some(coverage) = coverage(&process())
         && coverage.tls_bytes >= before
@@ -459,8 +578,11 @@ pub extern "C" fn bind_descriptor(address: u64, fd: u32) -> u32 {
 #[inline(always)]
 fn try_bind_descriptor(address: u64, fd: u32) -> Option<()> {
     let session = session(&key(address))?;
-    if session.cookie != 0 && Socket::at(session.sock).is_open(session.cookie) {
-        return None;
+    if session.cookie != 0 {
+        if Socket::at(session.sock).is_open(session.cookie) {
+            return None;
+        }
+        begin(session, address);
     }
     let socket = Current::get().socket(fd).ok()??;
     let (socket, protocol) = socket.carrier()?;

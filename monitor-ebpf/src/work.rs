@@ -61,6 +61,10 @@ pub struct Work {
     pub flows_full: u64,
     /// Address of the socket's `struct sock`; of no use for a write to a TLS library.
     pub sock: u64,
+    /// Of such a write, the function ([`monitor_ebpf::call`]).
+    pub function: u64,
+    /// The stack pointer at its call.
+    pub stack: u64,
     pub process: ProcessId,
     /// Of the socket that the send is on.
     pub common: SockCommon,

@@ -340,8 +340,12 @@ pub const MAPS_BYTES_MAX: u64 = 8 << 20;
 pub const PROCESSES_WALKED_MAX: usize = 65_536;
 /// Files of which the TLS tap knows whether there is something to hook; the one unused for longest goes.
 pub const TLS_FILES_MAX: usize = 16_384;
-/// Files that wait to be searched whole.
-pub const TLS_FILES_DEEPER_MAX: usize = 4_096;
+/// Files that wait to be searched whole, each with a descriptor.
+pub const TLS_FILES_DEEPER_MAX: usize = 256;
+/// Files that the kernel has told of and that are not mapped yet.
+pub const TLS_UNMAPPED_MAX: usize = 256;
+/// Times a second that the kernel is made to hurry, each an interrupt for every processor.
+pub const TLS_HURRIES_PER_SECOND_MAX: usize = 16;
 /// Files that one walk tells apart.
 pub const TLS_FILES_SEEN_MAX: usize = 65_536;
 /// TLS libraries that cannot be hooked, of which the status says why.

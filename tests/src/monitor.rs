@@ -307,6 +307,13 @@ impl Monitor {
             let mut all = alerts.iter();
             all.any(|alert| alert.destination().as_ref() == Some(&here)).then_some(())
         });
+        // What was written to a TLS session may wait for its socket, while others go by.
+        wait_for("samples that wait", || {
+            let status = self.status();
+            let count = |of: &str, name: &str| status[of][name].as_u64();
+            let delivered = count("kernel", "samples_delivered");
+            (count("daemon", "samples_received") == delivered).then_some(())
+        });
         // Its port is not to be used again while this daemon runs.
         self.sentinels.borrow_mut().push(receiver);
     }

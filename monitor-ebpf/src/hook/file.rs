@@ -32,6 +32,7 @@ const EXEC: u32 = 4;
 pub fn file_mmap(context: TracePointContext) -> u32 {
     let fd = argument(&context, 4) as i32;
     if argument(&context, 2) as u32 & EXEC != 0
+        && argument(&context, 1) != 0
         && fd >= 0
         && let Some(file) = Current::get().file(fd as u32)
     {

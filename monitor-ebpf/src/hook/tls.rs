@@ -12,7 +12,7 @@ use monitor_ebpf::call;
 
 use crate::{
     kernel::read_user,
-    session::{bind_descriptor, end, enter, is_monitor, send_file, write, write_vectored},
+    session::{Caller, bind_descriptor, end, enter, is_monitor, send_file, write, write_vectored},
 };
 
 /// `PR_DESC_LAYERED`: a layer over another, as TLS is (nspr, pr/include/prio.h).
@@ -24,13 +24,14 @@ pub fn tls_write(context: ProbeContext) -> u32 {
     if is_monitor() {
         return 0;
     }
-    if cookie(&context) == call::WRITE_RUSTLS_VECTORED {
-        let registers = registers(&context);
+    let (cookie, registers) = (cookie(&context), registers(&context));
+    let caller = Caller { function: cookie >> call::FUNCTION_SHIFT, stack: registers.rsp };
+    if cookie & call::MASK == call::WRITE_RUSTLS_VECTORED {
         if let Some(session) = read_user(registers.rdi) {
-            write_vectored(session, registers.rsi, registers.rdx);
+            write_vectored(session, caller, registers.rsi, registers.rdx);
         }
     } else if let Some(Write { session, base, bytes }) = Write::of(&context) {
-        write(session, base, bytes);
+        write(session, caller, base, bytes);
     }
     0
 }
@@ -42,11 +43,11 @@ pub fn tls_session(context: ProbeContext) -> u32 {
     if is_monitor() {
         return 0;
     }
-    match cookie(&context) {
+    match cookie(&context) & call::MASK {
         call::END => end(session),
         // `SSL_sendfile(session, fd, offset, bytes, flags)`
-        call::SEND_FILE => send_file(session, registers.rcx),
-        _ => enter(session),
+        call::SEND_FILE => send_file(session, registers.rcx, registers.rsp),
+        _ => enter(session, registers.rsp),
     };
     0
 }
@@ -74,7 +75,7 @@ impl Write {
     #[inline(always)]
     fn of(context: &ProbeContext) -> Option<Write> {
         let registers = registers(context);
-        match cookie(context) {
+        match cookie(context) & call::MASK {
             call::WRITE_NSPR if !is_layered(registers.rdi) => None,
             call::WRITE_GO => Self::of_go([registers.rax, registers.rbx, registers.rcx]),
             call::WRITE_GO_STACK => Self::of_go(read_user(registers.rsp + 8)?),

@@ -182,7 +182,9 @@ const WANTED: &[Wanted] = &[
     (All, "inode", &["i_mode"], |o| &mut o.inode_mode),
     (All, "inode", &["i_ino"], |o| &mut o.inode_number),
     (All, "inode", &["i_sb"], |o| &mut o.inode_super),
+    (All, "inode", &["i_generation"], |o| &mut o.inode_generation),
     (All, "super_block", &["s_dev"], |o| &mut o.super_device),
+    (All, "pt_regs", &["sp"], |o| &mut o.regs_sp),
     (All, "socket", &["sk"], |o| &mut o.socket_sk),
     // `struct sock` begins with its `sock_common` (include/net/sock.h), so these hold for both.
     (All, "sock_common", &["skc_family"], |o| &mut o.sock_family),

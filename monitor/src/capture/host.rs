@@ -142,6 +142,7 @@ pub fn prepare() -> Result<Host, HostError> {
         return Err(HostError::PidNamespace);
     }
     lift_memory_lock();
+    lift_descriptor_limit();
     let mut mounted = Vec::new();
     if tracefs().is_none() {
         mount_privately("tracefs", TRACEFS, &mut mounted)?;
@@ -187,6 +188,15 @@ fn mount_privately(
         .map_err(|error| HostError::Mount(filesystem, error))?;
     mounted.push(filesystem);
     Ok(())
+}
+
+/// Each function of a TLS library that is hooked takes a descriptor, and a host has many libraries: as many
+/// as this process may have. It waits with poll(2) and epoll(7), which know no limit of theirs.
+pub fn lift_descriptor_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
 }
 
 /// Kernels before 5.11 count maps and programs as locked memory, of which a process may have 64 KiB.

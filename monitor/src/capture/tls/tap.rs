@@ -2,56 +2,50 @@
 //! in between the kernel tells of each file that a process maps for the first time. It decides nothing,
 //! and nothing waits for it: a file that cannot be read, or never answers, is one that is not read.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::fs::File;
+use std::collections::{HashSet, VecDeque};
 use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
-use std::os::fd::{AsFd as _, AsRawFd as _};
-use std::os::unix::fs::MetadataExt as _;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::image::{self, Call, Depth, Image, Site};
-use super::maps::{self, Mapping};
-use crate::capture::host;
-use crate::capture::programs::{FilesKnown, with_causes};
-use crate::limits::{
-    PROCESSES_WALKED_MAX, TLS_FILES_DEEPER_MAX, TLS_FILES_MAX, TLS_FILES_SEEN_MAX,
-    TLS_REFUSED_LISTED_MAX,
-};
 use aya::maps::{MapData, RingBuf};
 use aya::programs::UProbe;
-use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope};
 use globset::GlobSet;
-use monitor_ebpf::call;
-use monitor_ebpf::record::{FileId, FileSeen};
+use monitor_ebpf::record::FileSeen;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use serde::{Deserialize, Serialize};
 
-/// A file that no process executes any more stays hooked for as long: a program that runs every minute
-/// is hooked once.
-const UNUSED_MAX: Duration = Duration::from_secs(300);
+use super::files::Files;
+use super::hooks::{Hooks, Hurries};
+use super::maps;
+use super::report::{Report, Shared};
+use crate::capture::host;
+use crate::capture::programs::FilesKnown;
+use crate::limits::{PROCESSES_WALKED_MAX, TLS_FILES_SEEN_MAX, TLS_UNMAPPED_MAX};
+
 /// No two walks begin within less, and of the time a walk takes a thousandth part at most: a thousandth
 /// of a core.
 const WALK_EVERY: Duration = Duration::from_secs(30);
 const WALK_SHARE: u32 = 1_000;
 /// How long the start waits for the first walk. What it has not come to by then it comes to later.
 const FIRST_WALK_MAX: Duration = Duration::from_secs(1);
+/// How long the end waits for the thread. A file that never answers keeps it, and the kernel takes the hooks
+/// off when the daemon is gone.
+const END_MAX: Duration = Duration::from_secs(2);
 /// The kernel tells of a file before it is mapped: so often, and so long apart, the maps are looked at.
-const MAPPED_TRIES: u32 = 20;
-const MAPPED_WAIT: Duration = Duration::from_micros(250);
-/// How many times as long as it searched a whole file it rests: a twentieth of a core where a compiler
-/// makes one program after the other.
-const DEEPER_REST: u32 = 20;
-/// File systems whose files other programs or hosts answer for, and may never.
-const REMOTE: [&str; 8] = ["fuse", "nfs", "cifs", "smb", "9p", "ceph", "afs", "virtiofs"];
+const MAPPED_TRIES: u32 = 8;
+const MAPPED_WAIT: Duration = Duration::from_micros(300);
 
-/// What the tap is not to do.
+/// What the tap is to do.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Files that are never hooked, by path in the mount namespace of the process.
     pub exclude: GlobSet,
+    /// Where to note that the kernel is made to hurry, so that it is undone even after a SIGKILL; `None`: it
+    /// is not made to.
+    pub runtime_dir: Option<PathBuf>,
 }
 
 /// The programs and maps that the tap works with.
@@ -70,46 +64,9 @@ pub struct Programs {
 pub struct TlsTap {
     /// A byte wakes the thread, the end of them ends it.
     wake: Option<PipeWriter>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<(JoinHandle<()>, Receiver<()>)>,
     exclude: Arc<Mutex<GlobSet>>,
-    report: Arc<Mutex<Report>>,
-}
-
-/// What the tap has hooked.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
-    /// Files, by their paths.
-    pub files: Vec<HookedFile>,
-    /// TLS libraries that cannot be hooked, or not whole; the first of them.
-    pub refused: Vec<RefusedFile>,
-    /// Files that were searched for TLS functions.
-    pub files_searched: u64,
-    /// Walks over all processes.
-    pub walks: u64,
-    /// What the last one took, in microseconds.
-    pub walk_us: u64,
-    /// From the first mapping of a file to its hooks, in microseconds: the last one.
-    pub attach_us: u64,
-}
-
-/// A file that is hooked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HookedFile {
-    /// Its path, in the mount namespace of the process that it was found with.
-    pub path: String,
-    /// What is in it.
-    pub library: String,
-    /// Functions that are hooked.
-    pub functions: Vec<String>,
-}
-
-/// A file with a function that is not hooked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RefusedFile {
-    /// Its path, likewise.
-    pub path: String,
-    /// Which function, and what the kernel said.
-    pub why: String,
+    report: Shared,
 }
 
 impl TlsTap {
@@ -117,26 +74,26 @@ impl TlsTap {
     ///
     /// # Errors
     ///
-    /// No thread, or no pipe.
+    /// No thread, no pipe, or nothing to watch files by.
     pub fn start(programs: Programs, options: Options) -> std::io::Result<TlsTap> {
+        let Programs { write, session, seen, known } = programs;
         let (woken, wake) = std::io::pipe()?;
         let exclude = Arc::new(Mutex::new(options.exclude));
-        let report = Arc::new(Mutex::new(Report::default()));
+        let report = Shared::default();
+        let hurries = Hurries::new(options.runtime_dir.as_deref());
+        let hooks = Hooks { write, session, hurries };
+        let files = Files::new(hooks, known, Arc::clone(&exclude), report.clone())?;
+        let work = Work { seen, files, unmapped: VecDeque::new(), report: report.clone() };
         let (walked, first_walk) = sync_channel(1);
-        let work = Work {
-            programs,
-            exclude: Arc::clone(&exclude),
-            files: HashMap::new(),
-            remote: HashMap::new(),
-            deeper: VecDeque::new(),
-            deeper_at: Instant::now(),
-            report: Arc::clone(&report),
-        };
-        let thread = std::thread::Builder::new()
-            .name("tls-tap".into())
-            .spawn(move || work.run(&woken, &walked))?;
-        wait(&first_walk);
-        Ok(TlsTap { wake: Some(wake), thread: Some(thread), exclude, report })
+        let (ends, ended) = sync_channel(0);
+        let thread = std::thread::Builder::new().name("tls-tap".into()).spawn(move || {
+            let _ends = ends;
+            work.run(&woken, &walked);
+        })?;
+        if first_walk.recv_timeout(FIRST_WALK_MAX).is_err() {
+            tracing::warn!("not all processes were searched for TLS libraries yet: that goes on");
+        }
+        Ok(TlsTap { wake: Some(wake), thread: Some((thread, ended)), exclude, report })
     }
 
     /// Hooks these files no more, and no others but these.
@@ -150,78 +107,35 @@ impl TlsTap {
 
     /// What is hooked now.
     pub fn report(&self) -> Report {
-        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-fn wait(first_walk: &Receiver<()>) {
-    if first_walk.recv_timeout(FIRST_WALK_MAX).is_err() {
-        tracing::warn!("not all processes were searched for TLS libraries yet: that goes on");
+        self.report.get()
     }
 }
 
 impl Drop for TlsTap {
     fn drop(&mut self) {
         drop(self.wake.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        let Some((thread, ended)) = self.thread.take() else { return };
+        match ended.recv_timeout(END_MAX) {
+            Err(RecvTimeoutError::Timeout) => {
+                tracing::warn!("the TLS tap does not come to its end")
+            }
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => drop(thread.join()),
         }
     }
 }
 
-/// One file, whatever its paths: a change of it makes another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    changed_s: i64,
-    changed_ns: i64,
-}
-
-impl Identity {
-    fn of(file: &File) -> Option<Identity> {
-        let metadata = file.metadata().ok()?;
-        Some(Identity {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            changed_s: metadata.ctime(),
-            changed_ns: metadata.ctime_nsec(),
-        })
-    }
-}
-
-/// What is known of a file.
-struct Entry {
-    /// The hooks; none where there is nothing to hook.
-    links: Vec<UProbeLink>,
-    hooked: Option<HookedFile>,
-    /// Whether it was not looked into because it is excluded.
-    excluded: bool,
-    /// By what names the kernel told of it: it is to tell again once the hooks are off.
-    told: Vec<FileId>,
-    used: Instant,
-}
-
-/// What was found in a file, and hooked.
-#[derive(Default)]
-struct Found {
-    links: Vec<UProbeLink>,
-    file: Option<HookedFile>,
-    /// Whether all of it is to be searched.
-    deeper: bool,
+/// A file that was not mapped yet when the maps were looked at.
+struct Unmapped {
+    seen: FileSeen,
+    tries: u32,
+    at: Instant,
 }
 
 struct Work {
-    programs: Programs,
-    exclude: Arc<Mutex<GlobSet>>,
-    files: HashMap<Identity, Entry>,
-    /// Devices of which another program or host answers for the files.
-    remote: HashMap<u32, bool>,
-    /// Files of which only the exports were searched, with a process that executes each.
-    deeper: VecDeque<(Identity, u32, Mapping)>,
-    /// Until then none of them is.
-    deeper_at: Instant,
-    report: Arc<Mutex<Report>>,
+    seen: RingBuf<MapData>,
+    files: Files,
+    unmapped: VecDeque<Unmapped>,
+    report: Shared,
 }
 
 impl Work {
@@ -237,51 +151,79 @@ impl Work {
                 let _ = walked.try_send(());
                 next = Instant::now() + WALK_EVERY.max(took * WALK_SHARE);
             }
-            let until = if self.deeper.is_empty() { next } else { next.min(self.deeper_at) };
-            let rest = until.saturating_duration_since(Instant::now()).as_millis() + 1;
-            let timeout = PollTimeout::try_from(rest).unwrap_or(PollTimeout::MAX);
-            let wake = woken.as_fd();
-            // A descriptor of the ring lives as long as the ring.
-            let ring = self.programs.seen.as_fd();
-            let mut wanted =
-                [PollFd::new(wake, PollFlags::POLLIN), PollFd::new(ring, PollFlags::POLLIN)];
-            let _ = poll(&mut wanted, timeout);
-            if wanted[0].any().unwrap_or(true) {
+            if self.wait(woken, next) {
                 if is_stopped(woken) {
                     return;
                 }
-                self.let_go_of_excluded();
+                self.files.let_go_of_excluded();
                 next = Instant::now();
             }
-            self.take_told();
-            self.search_deeper();
+            self.files.take_changes();
+            self.take_told(woken);
+            self.files.search_deeper();
         }
+    }
+
+    /// Waits for whatever comes first; whether somebody has woken the thread.
+    fn wait(&self, woken: &PipeReader, next: Instant) -> bool {
+        let unmapped = self.unmapped.front().map(|unmapped| unmapped.at);
+        let until = [Some(next), self.files.deeper_at(), unmapped].into_iter().flatten().min();
+        let rest = until.unwrap_or(next).saturating_duration_since(Instant::now());
+        let rest = rest.as_micros().div_ceil(1_000);
+        let timeout = PollTimeout::try_from(rest).unwrap_or(PollTimeout::MAX);
+        let readable = PollFlags::POLLIN;
+        let mut wanted = [woken.as_fd(), self.seen.as_fd(), self.files.changes()]
+            .map(|descriptor| PollFd::new(descriptor, readable));
+        let _ = poll(&mut wanted, timeout);
+        wanted[0].any().unwrap_or(true)
     }
 
     /// Looks at the files that the kernel has told of, which some process is about to use.
-    fn take_told(&mut self) {
-        while let Some(seen) = self.programs.seen.next().and_then(|seen| FileSeen::parse(&seen)) {
-            self.look_for(seen);
+    fn take_told(&mut self, woken: &PipeReader) {
+        while let Some(seen) = self.seen.next().and_then(|seen| FileSeen::parse(&seen)) {
+            self.look_for(seen, 0);
+            if has_ended(woken) {
+                return;
+            }
+        }
+        // Each once: what comes back waits behind them.
+        for _ in 0..self.unmapped.len() {
+            let due = self.unmapped.front().is_some_and(|unmapped| unmapped.at <= Instant::now());
+            let Some(Unmapped { seen, tries, .. }) =
+                due.then(|| self.unmapped.pop_front()).flatten()
+            else {
+                return;
+            };
+            self.look_for(seen, tries);
         }
     }
 
-    /// Searches one of the files whose exports say nothing, and rests for twenty times as long.
-    fn search_deeper(&mut self) {
-        let now = Instant::now();
-        if now < self.deeper_at {
+    /// Looks at a file that the kernel has told of, now if it is mapped.
+    fn look_for(&mut self, seen: FileSeen, tries: u32) {
+        let (mut mapped, mut looked_at) = (false, false);
+        let last = tries + 1 >= MAPPED_TRIES;
+        maps::of(seen.tgid, &mut |mapping| {
+            let same = mapping.file.inode == seen.file.inode;
+            mapped |= same;
+            // Layers of file systems give a file more than one name.
+            if same || last {
+                looked_at |= self.files.look_at(seen.tgid, &mapping, Some(&seen).filter(|_| same));
+            }
+        });
+        if (mapped && looked_at) || last {
+            if !looked_at {
+                self.files.forget_told(seen.file);
+            }
             return;
         }
-        let Some((identity, pid, mapping)) = self.deeper.pop_front() else { return };
-        let Some(file) = mapping.open(pid) else { return };
-        if !self.files.contains_key(&identity) || Identity::of(&file) != Some(identity) {
-            return;
+        let runs = Path::new(&format!("/proc/{}", seen.tgid)).exists();
+        if runs && self.unmapped.len() < TLS_UNMAPPED_MAX {
+            let at = Instant::now() + MAPPED_WAIT;
+            self.unmapped.push_back(Unmapped { seen, tries: tries + 1, at });
+        } else {
+            // Whoever maps it next is told of.
+            self.files.forget_told(seen.file);
         }
-        let found = self.hook(&file, &mapping, Depth::Whole);
-        if let Some(entry) = self.files.get_mut(&identity).filter(|_| found.file.is_some()) {
-            (entry.links, entry.hooked) = (found.links, found.file);
-            self.report_files();
-        }
-        self.deeper_at = Instant::now() + now.elapsed() * DEEPER_REST;
     }
 
     /// Looks at everything that every process executes, and takes hooks off what none does.
@@ -289,13 +231,15 @@ impl Work {
         let began = Instant::now();
         let mut seen = HashSet::new();
         let own = std::process::id();
+        self.files.begin_walk();
         for pid in maps::processes(PROCESSES_WALKED_MAX) {
             if pid != own {
                 maps::of(pid, &mut |mapping| {
                     // What somebody is about to use comes first.
-                    self.take_told();
-                    if seen.len() < TLS_FILES_SEEN_MAX && seen.insert(mapping.file) {
-                        self.look_at(pid, &mapping, None);
+                    self.take_told(woken);
+                    let is_new = seen.len() < TLS_FILES_SEEN_MAX && seen.insert(mapping.file);
+                    if is_new || self.files.repeats_numbers(pid, mapping.file.device) {
+                        self.files.look_at(pid, &mapping, None);
                     }
                 });
             }
@@ -303,248 +247,13 @@ impl Work {
                 break;
             }
         }
-        self.let_go(began);
+        self.files.let_go(began);
         let took = began.elapsed();
-        tracing::debug!("walk took {} us", took.as_micros());
-        self.with_report(|report| {
+        self.report.change(|report| {
             report.walks += 1;
             report.walk_us = took.as_micros() as u64;
         });
         took
-    }
-
-    /// Looks at a file that the kernel has told of.
-    fn look_for(&mut self, seen: FileSeen) {
-        for attempt in 0..MAPPED_TRIES {
-            let mut found = false;
-            let last = attempt + 1 == MAPPED_TRIES;
-            maps::of(seen.tgid, &mut |mapping| {
-                let same = mapping.file.inode == seen.file.inode;
-                // Layers of file systems give a file more than one name.
-                if same || last {
-                    found |= same;
-                    self.look_at(seen.tgid, &mapping, Some(&seen).filter(|_| same));
-                }
-            });
-            if found || !std::path::Path::new(&format!("/proc/{}", seen.tgid)).exists() {
-                return;
-            }
-            std::thread::sleep(MAPPED_WAIT);
-        }
-    }
-
-    fn look_at(&mut self, pid: u32, mapping: &Mapping, told: Option<&FileSeen>) {
-        if self.is_remote(pid, mapping.file.device) {
-            return;
-        }
-        let Some(file) = mapping.open(pid) else { return };
-        let Some(identity) = Identity::of(&file) else { return };
-        if let Some(entry) = self.files.get_mut(&identity) {
-            entry.used = Instant::now();
-            let told = told.map(|seen| seen.file);
-            entry.told.extend(told.filter(|told| !entry.told.contains(told)));
-            return;
-        }
-        let excluded = self.is_excluded(&mapping.path);
-        let Found { links, file: hooked, deeper } =
-            if excluded { Found::default() } else { self.hook(&file, mapping, Depth::Exports) };
-        if deeper && self.deeper.len() < TLS_FILES_DEEPER_MAX {
-            self.deeper.push_back((identity, pid, mapping.clone()));
-        }
-        let is_hooked = hooked.is_some();
-        if let Some(seen) = told.filter(|_| is_hooked) {
-            let took_ns = host::boot_ns().saturating_sub(seen.at_ns);
-            tracing::debug!("{}: hooked {} us after it was mapped", mapping.path, took_ns / 1_000);
-            self.with_report(|report| report.attach_us = took_ns / 1_000);
-        }
-        let told = told.map(|seen| seen.file).into_iter().collect();
-        let entry = Entry { links, hooked, excluded, told, used: Instant::now() };
-        self.make_room();
-        self.files.insert(identity, entry);
-        self.with_report(|report| report.files_searched += 1);
-        if is_hooked {
-            self.report_files();
-        }
-    }
-
-    /// Whether nobody knows if files of a device ever answer.
-    fn is_remote(&mut self, pid: u32, device: u32) -> bool {
-        // Disks have a major number.
-        if device >> 20 != 0 {
-            return false;
-        }
-        *self.remote.entry(device).or_insert_with(|| {
-            let system = maps::file_system(pid, device).unwrap_or_default();
-            REMOTE.iter().any(|remote| system.starts_with(remote))
-        })
-    }
-
-    /// Hooks a file, where there is something to hook.
-    fn hook(&mut self, file: &File, mapping: &Mapping, depth: Depth) -> Found {
-        let image = match image::read(file, depth) {
-            Ok(image) => image,
-            Err(error) => {
-                tracing::debug!("{} is not searched for TLS functions: {error}", mapping.path);
-                return Found::default();
-            }
-        };
-        if let Some(why) = image.unread {
-            self.refuse(&mapping.path, why.to_owned());
-        }
-        let Some(library) = image.library else {
-            return Found { deeper: image.deeper, ..Found::default() };
-        };
-        let (links, functions) = self.attach(file, &image, &mapping.path);
-        if links.is_empty() {
-            return Found::default();
-        }
-        let (count, name) = (links.len(), library.name());
-        tracing::info!("reads TLS of {} ({name}, {count} functions)", mapping.path);
-        let file = HookedFile { path: mapping.path.clone(), library: name.to_owned(), functions };
-        Found { links, file: Some(file), deeper: image.deeper }
-    }
-
-    fn attach(&mut self, file: &File, image: &Image, path: &str) -> (Vec<UProbeLink>, Vec<String>) {
-        // The file that was read, whatever stands at its path by now.
-        let target = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let (mut links, mut functions) = (Vec::new(), Vec::new());
-        let _hurry = Hurry::begin();
-        // What takes text first: a program may be about to call it.
-        let (writes, others): (Vec<&Site>, Vec<&Site>) =
-            image.sites.iter().partition(|site| site.call.is_write());
-        for site in writes.into_iter().chain(others) {
-            match self.attach_one(site, &target) {
-                Ok(link) => {
-                    links.push(link);
-                    functions.push(site.function.to_owned());
-                }
-                Err(error) => {
-                    self.refuse(path, format!("{}: {}", site.function, with_causes(&error)));
-                }
-            }
-        }
-        (links, functions)
-    }
-
-    fn attach_one(
-        &mut self,
-        site: &Site,
-        target: &str,
-    ) -> Result<UProbeLink, aya::programs::ProgramError> {
-        let (probe, cookie) = match site.call {
-            Call::Write => (&mut self.programs.write, call::WRITE),
-            Call::NsprWrite => (&mut self.programs.write, call::WRITE_NSPR),
-            Call::GoWrite => (&mut self.programs.write, call::WRITE_GO),
-            Call::GoWriteStack => (&mut self.programs.write, call::WRITE_GO_STACK),
-            Call::RustlsWrite => (&mut self.programs.write, call::WRITE_RUSTLS),
-            Call::RustlsWriteVectored => (&mut self.programs.write, call::WRITE_RUSTLS_VECTORED),
-            Call::Enter => (&mut self.programs.session, call::ENTER),
-            Call::End => (&mut self.programs.session, call::END),
-            Call::SendFile => (&mut self.programs.session, call::SEND_FILE),
-        };
-        let location = UProbeAttachLocation::AbsoluteOffset(site.offset);
-        let point = UProbeAttachPoint { location, cookie: Some(cookie) };
-        let link = probe.attach(point, target, UProbeScope::AllProcesses)?;
-        probe.take_link(link)
-    }
-
-    fn refuse(&self, path: &str, why: String) {
-        tracing::warn!("does not read TLS of {path}: {why}");
-        self.with_report(|report| {
-            if report.refused.len() < TLS_REFUSED_LISTED_MAX {
-                report.refused.push(RefusedFile { path: path.to_owned(), why });
-            }
-        });
-    }
-
-    /// Takes the hooks off what was not used for a while.
-    fn let_go(&mut self, now: Instant) {
-        let is_old = |entry: &Entry| now.saturating_duration_since(entry.used) > UNUSED_MAX;
-        let unused: Vec<_> =
-            self.files.iter().filter(|(_, entry)| is_old(entry)).map(|(id, _)| *id).collect();
-        for identity in &unused {
-            self.forget(*identity);
-        }
-        if !unused.is_empty() {
-            self.report_files();
-        }
-    }
-
-    fn is_excluded(&self, path: &str) -> bool {
-        self.exclude.lock().unwrap_or_else(PoisonError::into_inner).is_match(path)
-    }
-
-    /// Takes the hooks off what is excluded by now. What was excluded and is no more is found by a walk.
-    fn let_go_of_excluded(&mut self) {
-        let paths = |entry: &Entry| entry.hooked.as_ref().map(|file| file.path.clone());
-        let changed = self.files.iter().filter(|(_, entry)| match paths(entry) {
-            Some(path) => self.is_excluded(&path),
-            // It is looked into again.
-            None => entry.excluded,
-        });
-        let changed: Vec<_> = changed.map(|(id, _)| *id).collect();
-        for identity in changed {
-            self.forget(identity);
-        }
-        self.report_files();
-    }
-
-    fn forget(&mut self, identity: Identity) {
-        let Some(entry) = self.files.remove(&identity) else { return };
-        // First the kernel is to tell again, so that nobody comes in between unseen.
-        for file in &entry.told {
-            self.programs.known.forget(*file);
-        }
-        if let Some(file) = &entry.hooked {
-            tracing::info!("nothing uses {} any more: its hooks are off", file.path);
-        }
-    }
-
-    fn make_room(&mut self) {
-        if self.files.len() >= TLS_FILES_MAX {
-            let oldest = self.files.iter().min_by_key(|(_, entry)| entry.used).map(|(id, _)| *id);
-            if let Some(oldest) = oldest {
-                self.forget(oldest);
-            }
-        }
-    }
-
-    fn report_files(&self) {
-        let files = self.files.values().filter_map(|entry| entry.hooked.clone());
-        let mut files: Vec<_> = files.collect();
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        self.with_report(|report| report.files = files);
-    }
-
-    fn with_report(&self, change: impl FnOnce(&mut Report)) {
-        change(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-}
-
-/// While it lives the kernel hurries what waits for all processors to come by, which hooking a file does:
-/// 0.2 ms and not 8 to 17, in which a program may have sent its first request. It costs each processor an
-/// interrupt (`rcu_expedited`, Documentation/admin-guide/kernel-parameters.txt). Where it cannot be had,
-/// hooking takes longer.
-struct Hurry(Option<File>);
-
-const RCU_EXPEDITED: &str = "/sys/kernel/rcu_expedited";
-
-impl Hurry {
-    fn begin() -> Hurry {
-        // Whoever has turned it on keeps it.
-        if std::fs::read(RCU_EXPEDITED).is_ok_and(|set| set == b"0\n") {
-            let file = File::options().write(true).open(RCU_EXPEDITED).ok();
-            return Hurry(file.filter(|mut file| file.write_all(b"1").is_ok()));
-        }
-        Hurry(None)
-    }
-}
-
-impl Drop for Hurry {
-    fn drop(&mut self) {
-        if let Some(file) = &mut self.0 {
-            let _ = file.write_all(b"0");
-        }
     }
 }
 

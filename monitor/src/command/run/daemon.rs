@@ -63,6 +63,8 @@ pub struct Options {
 pub struct Received {
     /// Records taken off the ring, without those that wait for their socket to be known.
     pub samples: u64,
+    /// Records that had to wait for it.
+    pub held: u64,
     /// Of those, the ones whose lengths did not fit each other.
     pub malformed: u64,
 }
@@ -70,9 +72,9 @@ pub struct Received {
 /// Everything that a record meets on its way.
 pub struct Daemon {
     pub(super) options: Options,
-    pub(super) programs: Programs,
-    /// Dropped first: its hooks end before the maps do.
+    /// Before the programs, so that it is dropped first.
     pub(super) tls: Option<TlsTap>,
+    pub(super) programs: Programs,
     pub(super) hooks: Vec<Hook>,
     pub(super) armed_at: Instant,
     pub(super) pipeline: Pipeline,
@@ -180,6 +182,10 @@ impl Daemon {
         let mut tick = tokio::time::interval(period);
         let Some(mut samples) = self.samples.take() else { return Ok(()) };
         loop {
+            // Records that come without a rest are no reason to let these wait.
+            if self.held.is_due() {
+                self.take_held(false);
+            }
             tokio::select! {
                 biased;
                 _ = self.signals.terminate.recv() => break,
@@ -244,6 +250,7 @@ impl Daemon {
         };
         let head = self.programs.with_socket(sample.head);
         if self.held.wants(&head) {
+            self.received.held += 1;
             self.held.push(&head, record);
         } else {
             self.judge(&head, sample.bytes);

@@ -20,6 +20,7 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(1);
 pub struct Held {
     samples: VecDeque<Sample>,
     bytes: usize,
+    looked: Option<Instant>,
 }
 
 struct Sample {
@@ -32,6 +33,15 @@ impl Held {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.samples.is_empty()
+    }
+
+    /// Whether something waits and was not looked at for a while.
+    pub fn is_due(&mut self) -> bool {
+        if self.samples.is_empty() || self.looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+            return false;
+        }
+        self.looked = Some(Instant::now());
+        true
     }
 
     /// Whether a sample is to wait: its socket is not known, or one of the same session waits.

@@ -120,7 +120,10 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         opaque: opaque_budget(&settings),
         tap: args.tap,
         unix_sockets: settings.unix_sockets,
-        tls: policy.tls.enabled.then(|| tls::Options { exclude: policy.tls.exclude.clone() }),
+        tls: policy.tls.enabled.then(|| tls::Options {
+            exclude: policy.tls.exclude.clone(),
+            runtime_dir: Some(args.runtime_dir.clone()),
+        }),
         debug: args.kernel_log,
     })
     .map_err(|error| Exit::new(code_of(&error), error.to_string()))?;

@@ -47,6 +47,7 @@ impl Daemon {
         let alerts = self.answer.alerts();
         [
             ("samples_received", self.received.samples),
+            ("samples_held", self.received.held),
             ("samples_malformed", self.received.malformed),
             ("bytes_decoded", pipeline.bytes),
             ("flows", flows as u64),

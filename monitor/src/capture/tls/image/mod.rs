@@ -100,6 +100,14 @@ pub struct Site {
     pub offset: u64,
 }
 
+impl Site {
+    /// A number of its own for each function that is looked for.
+    pub fn ordinal(&self) -> u64 {
+        let row = table::ROWS.iter().position(|row| row.function == self.function);
+        row.map_or(0, |row| row as u64 + 1)
+    }
+}
+
 /// What a file has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Image {

@@ -66,6 +66,8 @@ pub const ROWS: &[Row] = &[
     c("SSL_connect", Enter, OpenSsl),
     c("SSL_accept", Enter, OpenSsl),
     c("SSL_do_handshake", Enter, OpenSsl),
+    // What it sends is no other session's.
+    c("SSL_shutdown", Enter, OpenSsl),
     c("SSL_free", End, OpenSsl),
     // It goes on to the next one.
     c("gnutls_record_send", CWrite, GnuTls),
@@ -73,6 +75,8 @@ pub const ROWS: &[Row] = &[
     c("gnutls_record_send_range", CWrite, GnuTls),
     c("gnutls_record_send_early_data", CWrite, GnuTls),
     c("gnutls_handshake", Enter, GnuTls),
+    c("gnutls_record_uncork", Enter, GnuTls),
+    c("gnutls_bye", Enter, GnuTls),
     c("gnutls_deinit", End, GnuTls),
     // Layers of NSPR: these take files and sockets of any kind.
     c("PR_Write", NsprWrite, Nss),
