@@ -5,6 +5,7 @@ use std::fs::File;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use aya::programs::uprobe::UProbeLink;
@@ -13,7 +14,7 @@ use monitor_ebpf::record::{FileId, FileSeen};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 
 use super::hooks::{Attached, Hooks};
-use super::image::{self, Depth};
+use super::image::{self, Depth, Image, ImageError};
 use super::maps::{self, Mapping};
 use super::report::{HookedFile, Shared};
 use crate::capture::host;
@@ -28,6 +29,8 @@ const UNUSED_ELSEWHERE_MAX: Duration = Duration::from_secs(10);
 /// How many times as long as it searched a whole file it rests: a twentieth of a core where a compiler
 /// makes one program after the other.
 const DEEPER_REST: u32 = 20;
+/// How often it looks whether such a search has ended.
+const SEARCH_LOOK: Duration = Duration::from_millis(10);
 /// File systems whose files other programs or hosts answer for, and may never.
 const REMOTE: [&str; 8] = ["fuse", "nfs", "cifs", "smb", "9p", "ceph", "afs", "virtiofs"];
 /// One that gives inode numbers more than once.
@@ -80,6 +83,14 @@ struct Deeper {
     mapping: Mapping,
 }
 
+/// A whole search of a file, in a thread of its own: what a process is about to use does not wait for it.
+struct Search {
+    inode: Inode,
+    mapping: Mapping,
+    began: Instant,
+    thread: JoinHandle<(File, Result<Image, ImageError>)>,
+}
+
 /// What was found in a file, and hooked.
 #[derive(Default)]
 struct Found {
@@ -100,6 +111,7 @@ pub(super) struct Files {
     systems: HashMap<u32, String>,
     deeper: VecDeque<Deeper>,
     deeper_at: Instant,
+    searching: Option<Search>,
     changes: Inotify,
     watches: HashMap<WatchDescriptor, Inode>,
     root_device: u64,
@@ -121,6 +133,7 @@ impl Files {
             systems: HashMap::new(),
             deeper: VecDeque::new(),
             deeper_at: Instant::now(),
+            searching: None,
             changes: Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?,
             watches: HashMap::new(),
             root_device: std::fs::metadata("/").map_or(0, |root| root.dev()),
@@ -160,8 +173,11 @@ impl Files {
             None => {}
         }
         let excluded = self.is_excluded(&mapping.path);
-        let found =
-            if excluded { Found::default() } else { self.hook(&file, mapping, Depth::Exports) };
+        let found = if excluded {
+            Found::default()
+        } else {
+            self.hook(&file, mapping, image::read(&file, Depth::Exports))
+        };
         self.tell_of_time(mapping, seen.filter(|_| found.file.is_some()));
         self.make_room();
         let entry = Entry {
@@ -217,25 +233,49 @@ impl Files {
         }
     }
 
-    /// When a file is to be searched whole next.
+    /// When a whole search is to be looked at, or begun.
     pub(super) fn deeper_at(&self) -> Option<Instant> {
-        (!self.deeper.is_empty()).then_some(self.deeper_at)
+        match &self.searching {
+            Some(_) => Some(Instant::now() + SEARCH_LOOK),
+            None => (!self.deeper.is_empty()).then_some(self.deeper_at),
+        }
     }
 
-    /// Searches one of the files whose exports say nothing, and rests for twenty times as long.
+    /// Takes what a whole search has found, and rests for twenty times as long; or begins the next one.
     pub(super) fn search_deeper(&mut self) {
-        let began = Instant::now();
-        if began < self.deeper_at {
-            return;
+        match self.searching.take_if(|search| search.thread.is_finished()) {
+            Some(search) => self.take_search(search),
+            None if self.searching.is_none() && Instant::now() >= self.deeper_at => {
+                self.begin_search();
+            }
+            None => {}
         }
+    }
+
+    /// Begins to search one of the files whose exports say nothing.
+    fn begin_search(&mut self) {
         let Some(Deeper { inode, file, mapping }) = self.deeper.pop_front() else { return };
-        let version = self.entries.get(&inode).map(|entry| entry.version);
-        if version.is_none() || identity(&file).map(|(_, version)| version) != version {
-            return;
-        }
-        let found = self.hook(&file, &mapping, Depth::Whole);
-        self.keep(inode, &file, found);
+        let search = move || {
+            host::do_not_hurry();
+            let image = image::read(&file, Depth::Whole);
+            (file, image)
+        };
+        let thread = std::thread::Builder::new().name("tls-search".into()).spawn(search);
+        let began = Instant::now();
+        self.searching = thread.ok().map(|thread| Search { inode, mapping, began, thread });
+    }
+
+    fn take_search(&mut self, search: Search) {
+        let Search { inode, mapping, began, thread } = search;
         self.deeper_at = Instant::now() + began.elapsed() * DEEPER_REST;
+        let Ok((file, image)) = thread.join() else { return };
+        // It may have changed while it was searched, or been excluded.
+        let version = self.entries.get(&inode).map(|entry| entry.version);
+        let same = version.is_some() && identity(&file).map(|(_, version)| version) == version;
+        if same && !self.is_excluded(&mapping.path) {
+            let found = self.hook(&file, &mapping, image);
+            self.keep(inode, &file, found);
+        }
     }
 
     fn system(&mut self, pid: u32, device: u32) -> &str {
@@ -251,8 +291,13 @@ impl Files {
     }
 
     /// Hooks a file, where there is something to hook.
-    fn hook(&mut self, file: &File, mapping: &Mapping, depth: Depth) -> Found {
-        let image = match image::read(file, depth) {
+    fn hook(
+        &mut self,
+        file: &File,
+        mapping: &Mapping,
+        image: Result<Image, ImageError>,
+    ) -> Found {
+        let image = match image {
             Ok(image) => image,
             Err(error) => {
                 tracing::debug!("{} is not searched for TLS functions: {error}", mapping.path);
