@@ -38,8 +38,8 @@ const WALK_EVERY: Duration = Duration::from_secs(30);
 const WALK_SHARE: u32 = 1_000;
 /// How long the start waits for the first walk. What it has not come to by then it comes to later.
 const FIRST_WALK_MAX: Duration = Duration::from_secs(1);
-/// The kernel tells of a file before it is mapped: so often, and so long apart, the maps are looked at.
-const MAPPED_TRIES: u32 = 20;
+/// The kernel tells of a file before it is mapped: for so long, and so often, the maps are looked at.
+const MAPPED_WITHIN: Duration = Duration::from_millis(5);
 const MAPPED_WAIT: Duration = Duration::from_micros(250);
 /// How many times as long as it searched a whole file it rests: a twentieth of a core where a compiler
 /// makes one program after the other.
@@ -313,11 +313,13 @@ impl Work {
         took
     }
 
-    /// Looks at a file that the kernel has told of.
+    /// Looks at a file that the kernel has told of. Of those that were told of long ago, since many are,
+    /// each gets one look: what is not mapped by now was mapped and is not any more.
     fn look_for(&mut self, seen: FileSeen) {
-        for attempt in 0..MAPPED_TRIES {
+        loop {
             let mut found = false;
-            let last = attempt + 1 == MAPPED_TRIES;
+            let told_for = Duration::from_nanos(host::boot_ns().saturating_sub(seen.at_ns));
+            let last = told_for > MAPPED_WITHIN;
             maps::of(seen.tgid, &mut |mapping| {
                 let same = mapping.file.inode == seen.file.inode;
                 // Layers of file systems give a file more than one name.
@@ -326,7 +328,12 @@ impl Work {
                     self.look_at(seen.tgid, &mapping, Some(&seen).filter(|_| same));
                 }
             });
-            if found || !std::path::Path::new(&format!("/proc/{}", seen.tgid)).exists() {
+            if found {
+                return;
+            }
+            if last || !std::path::Path::new(&format!("/proc/{}", seen.tgid)).exists() {
+                // Nobody has looked into it: the kernel is to tell when it is mapped once more.
+                self.programs.known.forget(seen.file);
                 return;
             }
             std::thread::sleep(MAPPED_WAIT);
