@@ -268,6 +268,14 @@ pub fn hurry_tls_tap() {
     }
 }
 
+/// Puts this thread, which that of the TLS tap has begun, where others are.
+pub fn do_not_hurry() {
+    // SAFETY: as above; who waits longer needs no right to it.
+    unsafe {
+        nix::libc::setpriority(nix::libc::PRIO_PROCESS, 0, 0);
+    }
+}
+
 /// As system services that must not wait have it.
 const NICE_OF_TLS_TAP: i32 = -10;
 

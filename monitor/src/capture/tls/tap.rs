@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::image::{self, Call, Depth, Image, Site};
+use super::image::{self, Call, Depth, Image, ImageError, Site};
 use super::maps::{self, Mapping};
 use crate::capture::host;
 use crate::capture::programs::{FilesKnown, with_causes};
@@ -44,6 +44,8 @@ const MAPPED_WAIT: Duration = Duration::from_micros(250);
 /// How many times as long as it searched a whole file it rests: a twentieth of a core where a compiler
 /// makes one program after the other.
 const DEEPER_REST: u32 = 20;
+/// How often it looks whether such a search has ended.
+const SEARCH_LOOK: Duration = Duration::from_millis(10);
 /// File systems whose files other programs or hosts answer for, and may never.
 const REMOTE: [&str; 8] = ["fuse", "nfs", "cifs", "smb", "9p", "ceph", "afs", "virtiofs"];
 
@@ -130,6 +132,7 @@ impl TlsTap {
             remote: HashMap::new(),
             deeper: VecDeque::new(),
             deeper_at: Instant::now(),
+            searching: None,
             report: Arc::clone(&report),
         };
         let thread = std::thread::Builder::new()
@@ -211,6 +214,14 @@ struct Found {
     deeper: bool,
 }
 
+/// A whole search of a file, in a thread of its own: what a process is about to use does not wait for it.
+struct Search {
+    identity: Identity,
+    mapping: Mapping,
+    began: Instant,
+    thread: JoinHandle<(File, Result<Image, ImageError>)>,
+}
+
 struct Work {
     programs: Programs,
     exclude: Arc<Mutex<GlobSet>>,
@@ -221,6 +232,8 @@ struct Work {
     deeper: VecDeque<(Identity, u32, Mapping)>,
     /// Until then none of them is.
     deeper_at: Instant,
+    /// The one that is.
+    searching: Option<Search>,
     report: Arc<Mutex<Report>>,
 }
 
@@ -237,7 +250,11 @@ impl Work {
                 let _ = walked.try_send(());
                 next = Instant::now() + WALK_EVERY.max(took * WALK_SHARE);
             }
-            let until = if self.deeper.is_empty() { next } else { next.min(self.deeper_at) };
+            let until = match &self.searching {
+                Some(_) => next.min(Instant::now() + SEARCH_LOOK),
+                None if self.deeper.is_empty() => next,
+                None => next.min(self.deeper_at),
+            };
             let rest = until.saturating_duration_since(Instant::now()).as_millis() + 1;
             let timeout = PollTimeout::try_from(rest).unwrap_or(PollTimeout::MAX);
             let wake = woken.as_fd();
@@ -265,23 +282,48 @@ impl Work {
         }
     }
 
-    /// Searches one of the files whose exports say nothing, and rests for twenty times as long.
+    /// Takes what a whole search has found, and rests for twenty times as long; or begins the next one.
     fn search_deeper(&mut self) {
-        let now = Instant::now();
-        if now < self.deeper_at {
-            return;
+        match self.searching.take_if(|search| search.thread.is_finished()) {
+            Some(search) => self.take_search(search),
+            None if self.searching.is_none() && Instant::now() >= self.deeper_at => {
+                self.begin_search()
+            }
+            None => {}
         }
+    }
+
+    /// Begins to search one of the files whose exports say nothing.
+    fn begin_search(&mut self) {
         let Some((identity, pid, mapping)) = self.deeper.pop_front() else { return };
         let Some(file) = mapping.open(pid) else { return };
         if !self.files.contains_key(&identity) || Identity::of(&file) != Some(identity) {
             return;
         }
-        let found = self.hook(&file, &mapping, Depth::Whole);
+        let search = move || {
+            host::do_not_hurry();
+            let image = image::read(&file, Depth::Whole);
+            (file, image)
+        };
+        let thread = std::thread::Builder::new().name("tls-search".into()).spawn(search);
+        let began = Instant::now();
+        self.searching = thread.ok().map(|thread| Search { identity, mapping, began, thread });
+    }
+
+    fn take_search(&mut self, search: Search) {
+        let Search { identity, mapping, began, thread } = search;
+        self.deeper_at = Instant::now() + began.elapsed() * DEEPER_REST;
+        let Ok((file, image)) = thread.join() else { return };
+        // It may have changed while it was searched, or been excluded.
+        let is_same = Identity::of(&file) == Some(identity) && self.files.contains_key(&identity);
+        if !is_same || self.is_excluded(&mapping.path) {
+            return;
+        }
+        let found = self.hook_image(&file, &mapping, image);
         if let Some(entry) = self.files.get_mut(&identity).filter(|_| found.file.is_some()) {
             (entry.links, entry.hooked) = (found.links, found.file);
             self.report_files();
         }
-        self.deeper_at = Instant::now() + now.elapsed() * DEEPER_REST;
     }
 
     /// Looks at everything that every process executes, and takes hooks off what none does.
@@ -354,7 +396,7 @@ impl Work {
         }
         let excluded = self.is_excluded(&mapping.path);
         let Found { links, file: hooked, deeper } =
-            if excluded { Found::default() } else { self.hook(&file, mapping, Depth::Exports) };
+            if excluded { Found::default() } else { self.hook(&file, mapping) };
         if deeper && self.deeper.len() < TLS_FILES_DEEPER_MAX {
             self.deeper.push_back((identity, pid, mapping.clone()));
         }
@@ -387,8 +429,18 @@ impl Work {
     }
 
     /// Hooks a file, where there is something to hook.
-    fn hook(&mut self, file: &File, mapping: &Mapping, depth: Depth) -> Found {
-        let image = match image::read(file, depth) {
+    fn hook(&mut self, file: &File, mapping: &Mapping) -> Found {
+        let image = image::read(file, Depth::Exports);
+        self.hook_image(file, mapping, image)
+    }
+
+    fn hook_image(
+        &mut self,
+        file: &File,
+        mapping: &Mapping,
+        image: Result<Image, ImageError>,
+    ) -> Found {
+        let image = match image {
             Ok(image) => image,
             Err(error) => {
                 tracing::debug!("{} is not searched for TLS functions: {error}", mapping.path);
