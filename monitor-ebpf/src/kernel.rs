@@ -243,9 +243,10 @@ impl File {
             return None;
         }
         let number: u64 = read(inode, offset!(inode_number))?;
+        let generation: u32 = read(inode, offset!(inode_generation))?;
         let system: u64 = read(inode, offset!(inode_super))?;
         let device: u32 = read(system, offset!(super_device))?;
-        Some(FileId { inode: number, device, reserved: 0 })
+        Some(FileId { inode: number, device, generation })
     }
 }
 

@@ -259,6 +259,8 @@ pub struct Offsets {
     pub inode_mode: u32,
     /// `inode.i_ino`
     pub inode_number: u32,
+    /// `inode.i_generation`
+    pub inode_generation: u32,
     /// `inode.i_sb`
     pub inode_super: u32,
     /// `super_block.s_dev`

@@ -245,8 +245,9 @@ pub struct FileId {
     pub inode: u64,
     /// Device, as the kernel has it: major number from bit 20 on (include/linux/kdev_t.h).
     pub device: u32,
-    /// Reserved, 0.
-    pub reserved: u32,
+    /// Tells it from those that had its inode number before, where the file system does; 0 where it is
+    /// not known.
+    pub generation: u32,
 }
 
 /// A process maps a file to execute it that was not told of before.
@@ -371,7 +372,7 @@ impl FileSeen {
     /// Parses the fields in their order.
     pub fn parse(record: &[u8]) -> Option<FileSeen> {
         let mut at = Fields(record);
-        let file = FileId { inode: at.u64()?, device: at.u32()?, reserved: at.u32()? };
+        let file = FileId { inode: at.u64()?, device: at.u32()?, generation: at.u32()? };
         Some(FileSeen { file, at_ns: at.u64()?, tgid: at.u32()?, reserved: at.u32()? })
     }
 }

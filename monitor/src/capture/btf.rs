@@ -181,6 +181,7 @@ const WANTED: &[Wanted] = &[
     (All, "file", &["private_data"], |o| &mut o.file_private_data),
     (All, "inode", &["i_mode"], |o| &mut o.inode_mode),
     (All, "inode", &["i_ino"], |o| &mut o.inode_number),
+    (All, "inode", &["i_generation"], |o| &mut o.inode_generation),
     (All, "inode", &["i_sb"], |o| &mut o.inode_super),
     (All, "super_block", &["s_dev"], |o| &mut o.super_device),
     (All, "socket", &["sk"], |o| &mut o.socket_sk),

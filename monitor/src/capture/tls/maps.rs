@@ -43,7 +43,7 @@ impl Mapping {
             start: u64::from_str_radix(start, 16).ok()?,
             end: u64::from_str_radix(end, 16).ok()?,
             // As the kernel composes it: include/linux/kdev_t.h.
-            file: FileId { inode, device: hex(major)? << 20 | hex(minor)?, reserved: 0 },
+            file: FileId { inode, device: hex(major)? << 20 | hex(minor)?, generation: 0 },
             path: deleted.unwrap_or(path).to_owned(),
             deleted: deleted.is_some(),
         })
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn what_is_executed_is_read_out_of_a_line() {
         let line = "7f00-7fff r-xp 00026000 fe:01 1234                       /usr/lib/a b.so";
-        let file = FileId { inode: 1234, device: 0xfe << 20 | 1, reserved: 0 };
+        let file = FileId { inode: 1234, device: 0xfe << 20 | 1, generation: 0 };
         let path = "/usr/lib/a b.so".to_owned();
         let mapping = Mapping { start: 0x7f00, end: 0x7fff, file, path, deleted: false };
         assert_eq!(Mapping::parse(line), Some(mapping.clone()));
