@@ -65,7 +65,6 @@ const CAPABILITIES_KEPT: &[Capability] = &[
 /// (commit ba677dbe77af).
 const CAPABILITIES_OF_TLS_TAP: &[Capability] = &[
     Capability::CAP_BPF,
-    Capability::CAP_CHECKPOINT_RESTORE,
     Capability::CAP_DAC_READ_SEARCH,
     Capability::CAP_PERFMON,
     Capability::CAP_SYS_ADMIN,

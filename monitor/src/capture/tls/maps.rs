@@ -125,7 +125,8 @@ mod tests {
         let mut found = false;
         of(pid, &mut |mapping| {
             if mapping.file.inode == own {
-                let file = mapping.open(pid).expect("needs CAP_CHECKPOINT_RESTORE");
+                let file =
+                    mapping.open(pid).expect("needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE");
                 found |= file.metadata().unwrap().ino() == own;
             }
         });

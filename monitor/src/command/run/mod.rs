@@ -26,6 +26,7 @@ use super::{log, policy::today};
 use crate::capture::hooks::TapChoice;
 use crate::capture::prefilter::{Needs, OpaqueBudget};
 use crate::capture::programs::LoadOptions;
+use crate::capture::programs::page_out_object;
 use crate::capture::tls;
 use crate::capture::{self, CaptureError, host};
 use crate::limits::{LOOKUP_THREADS_MAX, POLICY_ERRORS_MAX};
@@ -130,6 +131,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         tracing::warn!("the daemon keeps rights that it does not need: {error}");
     }
     host::return_free_memory();
+    page_out_object();
     host::ask_for_short_turns();
     let sink = Sink::start(target, file, settings.alerts_queue_max as usize)
         .context("cannot start the writer of alerts")?;
