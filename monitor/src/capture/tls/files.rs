@@ -291,12 +291,7 @@ impl Files {
     }
 
     /// Hooks a file, where there is something to hook.
-    fn hook(
-        &mut self,
-        file: &File,
-        mapping: &Mapping,
-        image: Result<Image, ImageError>,
-    ) -> Found {
+    fn hook(&mut self, file: &File, mapping: &Mapping, image: Result<Image, ImageError>) -> Found {
         let image = match image {
             Ok(image) => image,
             Err(error) => {

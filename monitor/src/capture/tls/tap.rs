@@ -34,8 +34,9 @@ const FIRST_WALK_MAX: Duration = Duration::from_secs(1);
 /// How long the end waits for the thread. A file that never answers keeps it, and the kernel takes the hooks
 /// off when the daemon is gone.
 const END_MAX: Duration = Duration::from_secs(2);
-/// The kernel tells of a file before it is mapped: so often, and so long apart, the maps are looked at.
-const MAPPED_TRIES: u32 = 8;
+/// The kernel tells of a file before it is mapped: for so long, and so often, the maps are looked at. Of
+/// those that were told of before that, since many are, each gets one look.
+const MAPPED_WITHIN: Duration = Duration::from_millis(5);
 const MAPPED_WAIT: Duration = Duration::from_micros(300);
 
 /// What the tap is to do.
@@ -127,7 +128,6 @@ impl Drop for TlsTap {
 /// A file that was not mapped yet when the maps were looked at.
 struct Unmapped {
     seen: FileSeen,
-    tries: u32,
     at: Instant,
 }
 
@@ -181,7 +181,7 @@ impl Work {
     /// Looks at the files that the kernel has told of, which some process is about to use.
     fn take_told(&mut self, woken: &PipeReader) {
         while let Some(seen) = self.seen.next().and_then(|seen| FileSeen::parse(&seen)) {
-            self.look_for(seen, 0);
+            self.look_for(seen);
             if has_ended(woken) {
                 return;
             }
@@ -189,19 +189,17 @@ impl Work {
         // Each once: what comes back waits behind them.
         for _ in 0..self.unmapped.len() {
             let due = self.unmapped.front().is_some_and(|unmapped| unmapped.at <= Instant::now());
-            let Some(Unmapped { seen, tries, .. }) =
-                due.then(|| self.unmapped.pop_front()).flatten()
-            else {
-                return;
-            };
-            self.look_for(seen, tries);
+            let next = due.then(|| self.unmapped.pop_front()).flatten();
+            let Some(Unmapped { seen, .. }) = next else { return };
+            self.look_for(seen);
         }
     }
 
     /// Looks at a file that the kernel has told of, now if it is mapped.
-    fn look_for(&mut self, seen: FileSeen, tries: u32) {
+    fn look_for(&mut self, seen: FileSeen) {
         let (mut mapped, mut looked_at) = (false, false);
-        let last = tries + 1 >= MAPPED_TRIES;
+        let told_for = Duration::from_nanos(host::boot_ns().saturating_sub(seen.at_ns));
+        let last = told_for > MAPPED_WITHIN;
         maps::of(seen.tgid, &mut |mapping| {
             let same = mapping.file.inode == seen.file.inode;
             mapped |= same;
@@ -219,7 +217,7 @@ impl Work {
         let runs = Path::new(&format!("/proc/{}", seen.tgid)).exists();
         if runs && self.unmapped.len() < TLS_UNMAPPED_MAX {
             let at = Instant::now() + MAPPED_WAIT;
-            self.unmapped.push_back(Unmapped { seen, tries: tries + 1, at });
+            self.unmapped.push_back(Unmapped { seen, at });
         } else {
             // Whoever maps it next is told of.
             self.files.forget_told(seen.file);
