@@ -367,8 +367,11 @@ impl Files {
         if let Some(file) = &entry.hooked {
             tracing::info!("the hooks of {} are off", file.path);
         }
-        let _hurry = (!entry.links.is_empty()).then(|| self.hooks.hurries.begin());
-        drop(entry.links);
+        // Each waits for all processors, a tenth of a second, which what is to be hooked does not.
+        if !entry.links.is_empty() {
+            let links = entry.links;
+            let _ = std::thread::Builder::new().name("tls-unhook".into()).spawn(|| drop(links));
+        }
     }
 
     /// Forgets a file that the kernel has told of and nobody could look at.

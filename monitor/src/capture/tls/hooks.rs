@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink,
 use aya::programs::{ProgramError, UProbe};
 use monitor_ebpf::call;
 
+use super::entry::{self, ENTRY_BYTES};
 use super::image::{Call, Image, Site};
 use crate::capture::programs::with_causes;
 use crate::limits::TLS_HURRIES_PER_SECOND_MAX;
@@ -42,7 +44,10 @@ impl Hooks {
         let (writes, others): (Vec<&Site>, Vec<&Site>) =
             image.sites.iter().partition(|site| site.call.is_write());
         for site in writes.into_iter().chain(others) {
-            match self.attach_one(site, &target) {
+            let mut code = [0; ENTRY_BYTES];
+            let read = file.read_at(&mut code, site.offset).unwrap_or(0);
+            let offset = site.offset + entry::best(code.get(..read).unwrap_or_default(), site.call);
+            match self.attach_one(site, offset, &target) {
                 Ok(link) => {
                     attached.links.push(link);
                     attached.functions.push(site.function.to_owned());
@@ -55,7 +60,12 @@ impl Hooks {
         attached
     }
 
-    fn attach_one(&mut self, site: &Site, target: &str) -> Result<UProbeLink, ProgramError> {
+    fn attach_one(
+        &mut self,
+        site: &Site,
+        offset: u64,
+        target: &str,
+    ) -> Result<UProbeLink, ProgramError> {
         let (probe, way) = match site.call {
             Call::Write => (&mut self.write, call::WRITE),
             Call::NsprWrite => (&mut self.write, call::WRITE_NSPR),
@@ -67,7 +77,7 @@ impl Hooks {
             Call::End => (&mut self.session, call::END),
             Call::SendFile => (&mut self.session, call::SEND_FILE),
         };
-        let location = UProbeAttachLocation::AbsoluteOffset(site.offset);
+        let location = UProbeAttachLocation::AbsoluteOffset(offset);
         let cookie = way | site.ordinal() << call::FUNCTION_SHIFT;
         let point = UProbeAttachPoint { location, cookie: Some(cookie) };
         let link = probe.attach(point, target, UProbeScope::AllProcesses)?;
