@@ -150,17 +150,23 @@ pub fn prepare() -> Result<Host, HostError> {
     if mount_point("securityfs").is_none() {
         let _ = mount_privately("securityfs", SECURITYFS, &mut mounted);
     }
+    let cgroup_root = cgroup_root(&mut mounted)?;
+    Ok(Host { cgroup_root, mounted })
+}
+
+/// Root of cgroup v2, mounted for this process alone where nobody else did.
+pub(super) fn cgroup_root(mounted: &mut Vec<&'static str>) -> Result<PathBuf, HostError> {
     let cgroup_root = match mount_point("cgroup2") {
         Some(root) => root,
         None => {
-            mount_privately("cgroup2", CGROUP2, &mut mounted)?;
+            mount_privately("cgroup2", CGROUP2, mounted)?;
             PathBuf::from(CGROUP2)
         }
     };
     if !is_cgroup_root(&cgroup_root) {
         return Err(HostError::CgroupRoot(cgroup_root.display().to_string()));
     }
-    Ok(Host { cgroup_root, mounted })
+    Ok(cgroup_root)
 }
 
 /// The root has the first inode of its file system (kernfs, fs/kernfs/dir.c).
@@ -190,7 +196,7 @@ fn mount_privately(
 }
 
 /// Kernels before 5.11 count maps and programs as locked memory, of which a process may have 64 KiB.
-fn lift_memory_lock() {
+pub(super) fn lift_memory_lock() {
     use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
     // Where it is refused and needed, loading says so.
     let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
