@@ -132,6 +132,11 @@ impl Place {
     pub fn in_force(&self) -> Result<Vec<InForce>, SwitchError> {
         let mut found = Vec::new();
         let Some(bpffs) = bpffs::find() else { return Ok(found) };
+        for pins in folders(&bpffs.join(FOLDER))? {
+            if !pins.ends_with(&self.name) {
+                forget_if_gone(&pins);
+            }
+        }
         for folder in folders(&bpffs.join(FOLDER).join(&self.name))? {
             if !folder.join(LINK).exists() {
                 if !is_at_work(&folder) {
@@ -168,8 +173,7 @@ impl Place {
         let mut ebpf = load(allow, sessions, state)?;
         let name = format!("on-{:016x}-{}", host::boot_ns(), std::process::id());
         let folder = bpffs.join(FOLDER).join(&self.name).join(name);
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-        made.map_err(|error| cannot("make", &folder, error))?;
+        make(&folder).map_err(|error| cannot("make", &folder, error))?;
         pin(&mut ebpf, &folder, &cgroup).inspect_err(|_| {
             let _ = remove(&folder);
         })?;
@@ -193,8 +197,12 @@ impl Place {
     pub fn open(&self) -> Result<(), SwitchError> {
         let Some(bpffs) = bpffs::find() else { return Ok(()) };
         let pins = bpffs.join(FOLDER).join(&self.name);
-        let removed: Vec<_> = folders(&pins)?.iter().map(|folder| remove(folder)).collect();
-        // One that is just being made stays, and the folder with it.
+        // One that is just being made is later than this, and stays, with the folder that it is in.
+        let removed: Vec<_> = folders(&pins)?
+            .iter()
+            .filter(|folder| folder.join(LINK).exists() || !is_at_work(folder))
+            .map(|folder| remove(folder))
+            .collect();
         let _ = std::fs::remove_dir(&pins);
         removed.into_iter().collect()
     }
@@ -299,6 +307,21 @@ fn pin(ebpf: &mut Ebpf, folder: &Path, cgroup: &File) -> Result<(), SwitchError>
     Ok(())
 }
 
+/// Another command may remove what is empty while this makes the next folder in it.
+const TRIES_MAX: usize = 100;
+
+fn make(folder: &Path) -> io::Result<()> {
+    let mut made = Ok(());
+    for _ in 0..TRIES_MAX {
+        made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        match &made {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            _ => break,
+        }
+    }
+    made
+}
+
 /// The folders of pins, oldest first.
 fn folders(pins: &Path) -> Result<Vec<PathBuf>, SwitchError> {
     let entries = match std::fs::read_dir(pins) {
@@ -321,6 +344,17 @@ fn remove(folder: &Path) -> Result<(), SwitchError> {
         gone(std::fs::remove_file(&path), &path)?;
     }
     gone(std::fs::remove_dir(folder), folder)
+}
+
+/// Removes the pins of another cgroup that is gone, which nobody can name any more.
+fn forget_if_gone(pins: &Path) {
+    for folder in folders(pins).unwrap_or_default() {
+        if matches!(is_attached(&folder.join(LINK)), Ok(false)) {
+            let _ = remove(&folder);
+        }
+    }
+    // Where there are others it stays.
+    let _ = std::fs::remove_dir(pins);
 }
 
 /// Whether the command that makes the pins is still there.
