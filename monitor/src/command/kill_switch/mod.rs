@@ -148,6 +148,7 @@ pub fn run(args: &KillSwitchArgs) -> anyhow::Result<ExitCode> {
 
 fn on(args: &OnArgs) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
+    host::hurry_shutting();
     if args.allow.len() > monitor_ebpf::switch::ALLOW_MAX as usize {
         let (given, limit) = (args.allow.len(), monitor_ebpf::switch::ALLOW_MAX);
         let what = format!("--allow names {given} networks, limit is {limit}; name wider ones");
@@ -167,6 +168,8 @@ fn on(args: &OnArgs) -> anyhow::Result<ExitCode> {
     let mounted = place.shut(&args.allow, &sessions, &text).map_err(refused)?;
     let took = started.elapsed();
     let older = place.drop_older(&before);
+    // Before anything is said: where the terminal goes with the network, the command may end there.
+    note(args.common.state_dir.as_path(), &Entry::on(&state, !before.is_empty()));
 
     let mut said = if before.is_empty() {
         String::from("egress is shut: nothing leaves but what is named here, and over loopback\n")
@@ -198,7 +201,6 @@ fn on(args: &OnArgs) -> anyhow::Result<ExitCode> {
     if let Err(error) = older {
         warn(&format!("{error}: the older one is in force too; turn it off and on"));
     }
-    note(args.common.state_dir.as_path(), &Entry::on(&state, !before.is_empty()));
     Ok(ExitCode::SUCCESS)
 }
 
