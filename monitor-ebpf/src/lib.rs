@@ -10,6 +10,7 @@ pub mod claim;
 pub mod encoded;
 pub mod prefilter;
 pub mod record;
+pub mod switch;
 
 /// Bytes of one sample's own text: how much of a send is copied and examined at a time.
 pub const CHUNK_BYTES: usize = 16 * 1024;

@@ -345,7 +345,7 @@ pub const TLS_FILES_DEEPER_MAX: usize = 256;
 /// Files that the kernel has told of and that are not mapped yet.
 pub const TLS_UNMAPPED_MAX: usize = 256;
 /// Times a second that the kernel is made to hurry, each an interrupt for every processor.
-pub const TLS_HURRIES_PER_SECOND_MAX: usize = 16;
+pub const TLS_HURRIES_PER_SECOND_MAX: usize = 64;
 /// Files that one walk tells apart.
 pub const TLS_FILES_SEEN_MAX: usize = 65_536;
 /// TLS libraries that cannot be hooked, of which the status says why.

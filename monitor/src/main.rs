@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use egress_monitor::command::{
-    coverage, demo, doctor, entities, exit, explain, policy, redact, run, scan,
+    coverage, demo, doctor, entities, exit, explain, kill_switch, policy, redact, run, scan,
 };
 
 const EXAMPLES: &str = "Examples:
@@ -14,12 +14,13 @@ const EXAMPLES: &str = "Examples:
   egress-monitor policy check policy.toml    find all errors of a policy
   egress-monitor run --policy policy.toml    the daemon
   egress-monitor coverage                    what it did not see, and why
+  egress-monitor kill-switch on --reason X   nothing leaves this host any more
   egress-monitor scan src                    find personal data in files
   egress-monitor redact < app.log            without the personal data in it
 
-Exit codes of scan: 0 clean, 1 findings, 2 trouble. Of all others: 0 well, 1 trouble, 2 wrong
-arguments, 66 a file cannot be read, 69 the kernel cannot, 73 a file cannot be made, 75 another
-instance runs, 77 not permitted, 78 the policy has errors.";
+Exit codes of scan: 0 clean, 1 findings, 2 trouble; of kill-switch status: 0 on, 3 off. Of all
+others: 0 well, 1 trouble, 2 wrong arguments, 66 a file cannot be read, 69 the kernel cannot, 73 a
+file cannot be made, 75 another instance runs, 77 not permitted, 78 the policy has errors.";
 
 /// See what personal data leaves this host, and alert or kill as the policy says
 #[derive(Parser)]
@@ -39,6 +40,9 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Say what a running daemon did not see, per process and by reason
     Coverage(coverage::CoverageArgs),
+    /// Stop whatever leaves this host, at once, with or without a daemon
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    KillSwitch(kill_switch::KillSwitchArgs),
     /// Look for personal data in files, archives and captures before they leave
     Scan(scan::ScanArgs),
     /// List what can be found, with the standard that each goes by
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Coverage(args) => coverage::run(&args),
+        Command::KillSwitch(args) => kill_switch::run(&args),
         Command::Scan(args) => scan::run(&args).map_err(Into::into),
         Command::Entities(args) => entities::run(&args),
         Command::Redact(args) => redact::run(&args),

@@ -17,6 +17,10 @@ fn commands() -> Vec<Vec<&'static str>> {
         "completions",
         "policy",
         "policy check",
+        "kill-switch",
+        "kill-switch on",
+        "kill-switch off",
+        "kill-switch status",
     ];
     names.iter().map(|name| name.split(' ').collect()).collect()
 }

@@ -151,17 +151,23 @@ pub fn prepare() -> Result<Host, HostError> {
     if mount_point("securityfs").is_none() {
         let _ = mount_privately("securityfs", SECURITYFS, &mut mounted);
     }
+    let cgroup_root = cgroup_root(&mut mounted)?;
+    Ok(Host { cgroup_root, mounted })
+}
+
+/// Root of cgroup v2, mounted for this process alone where nobody else did.
+pub(super) fn cgroup_root(mounted: &mut Vec<&'static str>) -> Result<PathBuf, HostError> {
     let cgroup_root = match mount_point("cgroup2") {
         Some(root) => root,
         None => {
-            mount_privately("cgroup2", CGROUP2, &mut mounted)?;
+            mount_privately("cgroup2", CGROUP2, mounted)?;
             PathBuf::from(CGROUP2)
         }
     };
     if !is_cgroup_root(&cgroup_root) {
         return Err(HostError::CgroupRoot(cgroup_root.display().to_string()));
     }
-    Ok(Host { cgroup_root, mounted })
+    Ok(cgroup_root)
 }
 
 /// The root has the first inode of its file system (kernfs, fs/kernfs/dir.c).
@@ -200,7 +206,7 @@ pub fn lift_descriptor_limit() {
 }
 
 /// Kernels before 5.11 count maps and programs as locked memory, of which a process may have 64 KiB.
-fn lift_memory_lock() {
+pub(super) fn lift_memory_lock() {
     use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
     // Where it is refused and needed, loading says so.
     let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
@@ -270,10 +276,19 @@ pub fn ask_for_short_turns() {
 /// Puts this thread, the one of the TLS tap, before others: what it does it does in microseconds, and a
 /// program that has just started does not wait with its first request until its library is hooked.
 pub fn hurry_tls_tap() {
+    hurry(NICE_OF_TLS_TAP);
+}
+
+/// Puts this thread, which shuts the host, before all others that are not of a real-time class.
+pub fn hurry_shutting() {
+    hurry(NICE_OF_SHUTTING);
+}
+
+fn hurry(nice: i32) {
     ask_for_short_turns();
     // SAFETY: setpriority(2) takes numbers; 0 is the calling thread. Without the right to it things stay.
     unsafe {
-        nix::libc::setpriority(nix::libc::PRIO_PROCESS, 0, NICE_OF_TLS_TAP);
+        nix::libc::setpriority(nix::libc::PRIO_PROCESS, 0, nice);
     }
 }
 
@@ -287,6 +302,8 @@ pub fn do_not_hurry() {
 
 /// As system services that must not wait have it.
 const NICE_OF_TLS_TAP: i32 = -10;
+/// The most that there is: it takes milliseconds once.
+const NICE_OF_SHUTTING: i32 = -20;
 
 /// Long enough to answer one send, which takes up to 300 µs, and a fifth of what others get: with
 /// 100 µs the daemon lost the processor halfway to a kill, and the process went on for 4 ms.

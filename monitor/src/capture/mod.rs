@@ -2,12 +2,14 @@
 //! who sent it. The only stage that touches the kernel's side; it decides nothing.
 
 mod attach;
+pub mod bpffs;
 pub mod btf;
 pub mod hooks;
 pub mod host;
 pub mod prefilter;
 pub mod processes;
 pub mod programs;
+pub mod switch;
 pub mod tls;
 pub mod wait;
 

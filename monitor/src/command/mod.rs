@@ -8,6 +8,7 @@ pub mod entities;
 pub mod exit;
 pub mod input;
 pub mod explain;
+pub mod kill_switch;
 pub mod log;
 mod names;
 pub mod policy;

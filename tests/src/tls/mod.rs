@@ -7,6 +7,7 @@
 pub mod client;
 pub mod fresh;
 pub mod go;
+pub mod own;
 pub mod postgres;
 
 use std::net::{IpAddr, SocketAddr};

@@ -1,5 +1,5 @@
-//! What goes into the object, by name, each with a hash. Nothing else does, so nothing else makes
-//! the committed object stale:
+//! What goes into the objects, by name, each with a hash. Nothing else does, so nothing else makes
+//! the committed ones stale:
 //!
 //! - `monitor-ebpf/Cargo.toml`, `monitor-ebpf/build.rs` if there is one, all files below
 //!   `monitor-ebpf/src`: sha256 of the file;

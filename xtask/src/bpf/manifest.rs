@@ -1,6 +1,7 @@
-//! The manifest beside the committed object: what it was built from, with which tools, and what
+//! The manifest beside the committed objects: what they were built from, with which tools, and what
 //! came out. It is written by `cargo xtask bpf build` alone.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::Path;
@@ -21,12 +22,13 @@ const HEAD: &str = "\
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    pub object: Object,
+    /// By the name of its file.
+    pub objects: BTreeMap<String, Object>,
     pub tools: Tools,
     pub inputs: Inputs,
 }
 
-/// The object that came out.
+/// An object that came out.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Object {
@@ -34,7 +36,7 @@ pub struct Object {
     pub size_bytes: usize,
 }
 
-/// The tools that built it, with their versions as they say them.
+/// The tools that built them, with their versions as they say them.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tools {

@@ -1,7 +1,8 @@
-//! `cargo xtask bpf …`: builds the object that the kernel runs, and holds the committed one
-//! against its sources. The object is committed, so that everybody else builds with stable Rust alone; its
-//! manifest says from what and with what it was built.
+//! `cargo xtask bpf …`: builds the objects that the kernel runs, and holds the committed ones
+//! against their sources. They are committed, so that everybody else builds with stable Rust alone; their
+//! manifest says from what and with what they were built.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,9 +16,11 @@ mod toolchain;
 use manifest::{Manifest, Object};
 use toolchain::Toolchain;
 
-/// Where the object stands, from the root.
-const OBJECT: &str = "monitor/bpf/monitor.o";
-/// Where its manifest stands, from the root.
+/// Where the objects stand, from the root.
+const FOLDER: &str = "monitor/bpf";
+/// Binary that is built, and the object that it becomes.
+const OBJECTS: [(&str, &str); 2] = [("monitor-ebpf", "monitor.o"), ("switch", "switch.o")];
+/// Where their manifest stands, from the root.
 const MANIFEST: &str = "monitor/bpf/manifest.toml";
 /// What the kernel reads before it lends GPL helpers; `\0` ends it in the object.
 const LICENSE: &[u8] = b"Dual MIT/GPL\0";
@@ -25,11 +28,11 @@ const LICENSE: &[u8] = b"Dual MIT/GPL\0";
 /// Arguments of `cargo xtask bpf`.
 #[derive(Debug, clap::Subcommand)]
 pub enum BpfTask {
-    /// Build monitor/bpf/monitor.o from monitor-ebpf and write monitor/bpf/manifest.toml
+    /// Build the objects in monitor/bpf from monitor-ebpf and write monitor/bpf/manifest.toml
     Build,
-    /// Check that monitor/bpf/monitor.o is what its sources build to, byte for byte
+    /// Check that the objects in monitor/bpf are what their sources build to, byte for byte
     ///
-    /// Exits with 1 and says what differs when it is not.
+    /// Exits with 1 and says what differs when they are not.
     Verify {
         /// Compare hashes only: needs no BPF toolchain and takes no time
         #[arg(long)]
@@ -53,37 +56,47 @@ pub fn run(task: &BpfTask, root: &Path) -> Result<ExitCode> {
 
 fn build(root: &Path) -> Result<()> {
     let toolchain = Toolchain::find(Manifest::read(&root.join(MANIFEST)).ok().as_ref())?;
-    let built = toolchain.build(root, &root.join("target/bpf"))?;
-    let bytes = read(&built)?;
-    let manifest = Manifest {
-        object: Object::of(&bytes),
-        tools: toolchain.tools()?,
-        inputs: inputs::read(root)?,
-    };
-    let object = root.join(OBJECT);
-    fs::write(&object, &bytes)
-        .with_context(|| format!("{} cannot be written", object.display()))?;
-    manifest.write(&root.join(MANIFEST))?;
-    println!("{OBJECT}: {} bytes, sha256 {}", manifest.object.size_bytes, manifest.object.sha256);
-    Ok(())
+    let built = toolchain.build(root, &root.join("target/bpf"), binaries())?;
+    let mut objects = BTreeMap::new();
+    for (binary, name) in OBJECTS {
+        let bytes = read(&built.join(binary))?;
+        let object = root.join(FOLDER).join(name);
+        fs::write(&object, &bytes)
+            .with_context(|| format!("{} cannot be written", object.display()))?;
+        let object = Object::of(&bytes);
+        println!("{FOLDER}/{name}: {} bytes, sha256 {}", object.size_bytes, object.sha256);
+        objects.insert(name.to_owned(), object);
+    }
+    let manifest = Manifest { objects, tools: toolchain.tools()?, inputs: inputs::read(root)? };
+    manifest.write(&root.join(MANIFEST))
 }
 
-/// What of the sources and of the committed object is not as the manifest says.
+fn binaries() -> impl Iterator<Item = &'static str> {
+    OBJECTS.iter().map(|(binary, _)| *binary)
+}
+
+/// What of the sources and of the committed objects is not as the manifest says.
 fn compare_hashes(root: &Path) -> Result<Vec<String>> {
     let manifest = Manifest::read(&root.join(MANIFEST))?;
     let mut differences = inputs::differences(&manifest.inputs, &inputs::read(root)?);
-    let bytes = read(&root.join(OBJECT))?;
-    let object = Object::of(&bytes);
-    if object != manifest.object {
-        differences.push(format!("{OBJECT} is {object}, the manifest says {}", manifest.object));
-    }
-    if !bytes.windows(LICENSE.len()).any(|window| window == LICENSE) {
-        differences.push(format!("{OBJECT} lacks the licence \"Dual MIT/GPL\""));
+    for (_, name) in OBJECTS {
+        let bytes = read(&root.join(FOLDER).join(name))?;
+        let object = Object::of(&bytes);
+        match manifest.objects.get(name) {
+            Some(listed) if *listed == object => {}
+            Some(listed) => {
+                differences.push(format!("{FOLDER}/{name} is {object}, the manifest says {listed}"))
+            }
+            None => differences.push(format!("the manifest has no {name}")),
+        }
+        if !bytes.windows(LICENSE.len()).any(|window| window == LICENSE) {
+            differences.push(format!("{FOLDER}/{name} lacks the licence \"Dual MIT/GPL\""));
+        }
     }
     Ok(differences)
 }
 
-/// How the committed object differs from one that is built now, in a folder of its own.
+/// How the committed objects differ from those that are built now, in a folder of their own.
 fn compare_rebuilt(root: &Path) -> Result<Vec<String>> {
     let manifest = Manifest::read(&root.join(MANIFEST))?;
     let toolchain = Toolchain::find(Some(&manifest))?;
@@ -92,13 +105,20 @@ fn compare_rebuilt(root: &Path) -> Result<Vec<String>> {
         fs::remove_dir_all(&folder)
             .with_context(|| format!("{} cannot be emptied", folder.display()))?;
     }
-    let built = toolchain.build(root, &folder)?;
-    let Some(difference) = first_difference(&read(&root.join(OBJECT))?, &read(&built)?) else {
-        return Ok(Vec::new());
-    };
-    let mut differences =
-        vec![format!("{OBJECT} is not what was built now, {}: {difference}", built.display())];
-    differences.extend(manifest.tools.differences(&toolchain.tools()?));
+    let built = toolchain.build(root, &folder, binaries())?;
+    let mut differences = Vec::new();
+    for (binary, name) in OBJECTS {
+        let built = built.join(binary);
+        let committed = read(&root.join(FOLDER).join(name))?;
+        if let Some(difference) = first_difference(&committed, &read(&built)?) {
+            let built = built.display();
+            differences
+                .push(format!("{FOLDER}/{name} is not what was built now, {built}: {difference}"));
+        }
+    }
+    if !differences.is_empty() {
+        differences.extend(manifest.tools.differences(&toolchain.tools()?));
+    }
     Ok(differences)
 }
 
@@ -113,15 +133,13 @@ fn first_difference(committed: &[u8], built: &[u8]) -> Option<String> {
 fn told(differences: &[String], no_build: bool) -> ExitCode {
     if differences.is_empty() {
         let how = if no_build { "by its hashes" } else { "byte for byte" };
-        println!("{OBJECT} is what its sources build to, {how}");
+        println!("the objects in {FOLDER} are what their sources build to, {how}");
         return ExitCode::SUCCESS;
     }
     for difference in differences {
         eprintln!("{difference}");
     }
-    eprintln!(
-        "{OBJECT} does not hold; run `cargo xtask bpf build` and commit {OBJECT} and {MANIFEST}"
-    );
+    eprintln!("{FOLDER} does not hold; run `cargo xtask bpf build` and commit what is in it");
     ExitCode::FAILURE
 }
 
@@ -153,9 +171,9 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
 mod tests {
     use super::*;
 
-    /// In the tests of everybody, so that a source does not change without its object.
+    /// In the tests of everybody, so that a source does not change without its objects.
     #[test]
-    fn the_committed_object_is_that_of_its_sources() {
+    fn the_committed_objects_are_those_of_their_sources() {
         let differences = compare_hashes(&crate::root().unwrap()).unwrap();
         assert!(differences.is_empty(), "{}\nrun `cargo xtask bpf build`", differences.join("\n"));
     }

@@ -85,8 +85,13 @@ impl Toolchain {
         })
     }
 
-    /// Builds the object of the workspace in `root` below `target`; returns where it is.
-    pub fn build(&self, root: &Path, target: &Path) -> Result<PathBuf> {
+    /// Builds binaries of the workspace in `root` below `target`; returns the folder that they are in.
+    pub fn build<'a>(
+        &self,
+        root: &Path,
+        target: &Path,
+        binaries: impl Iterator<Item = &'a str>,
+    ) -> Result<PathBuf> {
         let tools = self.tools()?;
         eprintln!("building with rustc {}, bpf-linker {}", tools.rustc, tools.bpf_linker);
         // The folders of what is fetched have to be known to be replaced.
@@ -98,10 +103,11 @@ impl Toolchain {
                 .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}".as_ref()))
                 .env("CARGO_TARGET_DIR", target)
                 .args(["build", "--locked", "--release", "--package", "monitor-ebpf"])
-                .args(["--bin", "monitor-ebpf", "--features", "bpf", "-Zbuild-std=core"])
+                .args(binaries.flat_map(|binary| ["--bin", binary]))
+                .args(["--features", "bpf", "-Zbuild-std=core"])
                 .args(["--target", TARGET]),
         )?;
-        Ok(target.join(TARGET).join("release/monitor-ebpf"))
+        Ok(target.join(TARGET).join("release"))
     }
 
     fn command(&self, root: &Path) -> Command {

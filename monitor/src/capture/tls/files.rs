@@ -365,7 +365,7 @@ impl Files {
             let _ = self.changes.rm_watch(watch);
         }
         if let Some(file) = &entry.hooked {
-            tracing::info!("the hooks of {} are off", file.path);
+            tracing::info!("{}: its hooks are off", file.path);
         }
         // Each waits for all processors, a tenth of a second, which what is to be hooked does not.
         if !entry.links.is_empty() {
