@@ -181,10 +181,38 @@ impl Counted {
         self.of("daemon", name)
     }
 
+    /// What is told of the TLS tap.
+    pub fn tls(&self) -> Result<Tls> {
+        let tls = self.0.get("tls").context("the daemon has no TLS tap")?;
+        let number = |name: &str| {
+            tls.get(name).and_then(Value::as_u64).with_context(|| format!("no tls.{name}"))
+        };
+        let files = tls.get("files").and_then(Value::as_array).context("no tls.files")?;
+        let paths = files.iter().filter_map(|file| file.get("path").and_then(Value::as_str));
+        Ok(Tls {
+            files: paths.map(str::to_owned).collect(),
+            walks: number("walks")?,
+            walk_us: number("walk_us")?,
+            attach_us: number("attach_us")?,
+        })
+    }
+
     fn of(&self, side: &str, name: &str) -> Result<u64> {
         let counter = self.0.get(side).and_then(|counters| counters.get(name));
         counter.and_then(Value::as_u64).with_context(|| format!("no counter {side}.{name}"))
     }
+}
+
+/// What a daemon tells of its TLS tap.
+pub struct Tls {
+    /// Paths of files that are hooked.
+    pub files: Vec<String>,
+    /// Walks over all processes.
+    pub walks: u64,
+    /// What the last one took, in microseconds.
+    pub walk_us: u64,
+    /// From the first mapping of a file to its hooks, in microseconds: the last one.
+    pub attach_us: u64,
 }
 
 fn read_lines(log: impl Read + Send + 'static) -> mpsc::Receiver<String> {

@@ -1,0 +1,106 @@
+//! What looking for TLS libraries takes on a host where many processes rest: the time of the daemon's
+//! thread that does it, from the end of one walk over all processes to the end of the next.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::bench::Bench;
+use crate::bench::daemon::{Alerts, DEFAULT_POLICY, Daemon};
+use crate::bench::machine::first_number;
+use crate::bench::table::{Aim, Row, Unit};
+
+const NAME: &str = "looking for TLS libraries on a host with 2,000 processes at rest, of one core";
+/// Processes.
+const PROCESSES: usize = 2_000;
+/// Seconds until they end by themselves, should nobody be left to end them.
+const RESTS_S: &str = "300";
+/// The daemon's thread.
+const THREAD: &str = "tls-tap";
+/// How long the next walk may take to come. They are 30 s apart, and more where one takes more than 30 ms.
+const WAIT: Duration = Duration::from_secs(120);
+/// How often it is looked whether it has.
+const POLL: Duration = Duration::from_millis(250);
+/// In percent of a core.
+const AIM: f64 = 0.1;
+
+/// One row. It takes a minute, so a quick run has none.
+pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
+    if bench.quick {
+        return Ok(vec![Row::not_there(NAME, "walks are too far apart for a quick run")]);
+    }
+    let _resting = Resting::start()?;
+    let daemon = Daemon::start(bench, DEFAULT_POLICY, Alerts::File)?;
+    let walked = wait_for_walk(&daemon, 0)?;
+    let (began, before_ns) = (Instant::now(), thread_ns(daemon.pid())?);
+    let walked = wait_for_walk(&daemon, walked)?;
+    let used_ns = thread_ns(daemon.pid())? - before_ns;
+    let elapsed = began.elapsed();
+    let walk_us = daemon.counted()?.tls()?.walk_us;
+    daemon.stop()?;
+    let percent = used_ns as f64 / elapsed.as_nanos() as f64 * 100.0;
+    let note = format!(
+        "{} in {:.0} s, from the end of walk {} to that of the next, which took {}",
+        Unit::Milliseconds.show(used_ns as f64 / 1e6),
+        elapsed.as_secs_f64(),
+        walked - 1,
+        Unit::Milliseconds.show(walk_us as f64 / 1e3),
+    );
+    Ok(vec![Row::new(NAME, percent, Unit::Percent).note(note).aim(Aim::AtMost(AIM))])
+}
+
+/// Waits until there were more walks, and gives how many.
+fn wait_for_walk(daemon: &Daemon, before: u64) -> Result<u64> {
+    let began = Instant::now();
+    loop {
+        let walks = daemon.counted()?.tls()?.walks;
+        if walks > before {
+            return Ok(walks);
+        }
+        ensure!(began.elapsed() < WAIT, "no walk within {} s", WAIT.as_secs());
+        thread::sleep(POLL);
+    }
+}
+
+/// Time that the thread has run (proc_pid_schedstat: the first number).
+fn thread_ns(pid: u32) -> Result<u64> {
+    let tasks = format!("/proc/{pid}/task");
+    for task in fs::read_dir(&tasks).with_context(|| format!("{tasks} cannot be read"))? {
+        let task = task?.path();
+        if fs::read_to_string(task.join("comm"))?.trim() == THREAD {
+            let text = fs::read_to_string(task.join("schedstat"))?;
+            return first_number(&text).context("schedstat holds no number");
+        }
+    }
+    anyhow::bail!("the daemon has no thread {THREAD}")
+}
+
+/// Processes that do nothing. Killed when dropped.
+struct Resting(Vec<Child>);
+
+impl Resting {
+    fn start() -> Result<Resting> {
+        let mut resting = Resting(Vec::with_capacity(PROCESSES));
+        for number in 0..PROCESSES {
+            let child = Command::new("sleep").arg(RESTS_S).stdin(Stdio::null()).spawn();
+            let child = child.with_context(|| format!("sleep {number} cannot be started"))?;
+            resting.0.push(child);
+        }
+        Ok(resting)
+    }
+}
+
+impl Drop for Resting {
+    fn drop(&mut self) {
+        // All of this fails only where one is gone already.
+        for child in &mut self.0 {
+            let _ = child.kill();
+        }
+        for child in &mut self.0 {
+            let _ = child.wait();
+        }
+    }
+}
