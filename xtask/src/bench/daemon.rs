@@ -15,8 +15,11 @@ use serde_json::Value;
 
 use super::{Bench, child};
 
-/// How long the daemon may take to be armed, to answer and to stop.
+/// How long the daemon may take to be armed, and to answer.
 const WAIT: Duration = Duration::from_secs(10);
+/// How long it may take to stop. The kernel waits at each hook of a library that is taken off, a tenth of
+/// a second and more, one after the other.
+const STOP_WAIT: Duration = Duration::from_secs(90);
 /// The policy that the daemon follows where none is given.
 pub const DEFAULT_POLICY: Option<&str> = None;
 
@@ -152,7 +155,7 @@ impl Daemon {
 
     /// Stops it as a service manager would.
     pub fn stop(mut self) -> Result<()> {
-        let status = child::end(&mut self.child, "the daemon", Signal::SIGTERM, WAIT)?;
+        let status = child::end(&mut self.child, "the daemon", Signal::SIGTERM, STOP_WAIT)?;
         let said: Vec<String> = self.said.iter().collect();
         ensure!(status.success(), "the daemon ended with {status}: {}", said.join("\n"));
         Ok(())

@@ -21,10 +21,12 @@ const WAIT: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(2);
 /// Below what a program that has just started takes to shake hands for its first session.
 const AIM_US: f64 = 1_000.0;
+/// In milliseconds: what whoever stops a service takes for at once.
+const STOP_AIM_MS: f64 = 2_000.0;
 /// The library, by its name.
 const LIBRARY: &str = "libssl.so.3";
 
-/// The middle one, and the slowest.
+/// The middle one and the slowest, and how long the daemon takes to let go of all.
 pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let library = library()?;
     let folder = bench.folder.0.join("attach");
@@ -34,7 +36,9 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
     for number in 0..bench.pick(20, 5) {
         took_us.push(attach_us(&daemon, &library, &folder.join(format!("{number}")))?);
     }
+    let began = Instant::now();
     daemon.stop()?;
+    let stopped_ms = began.elapsed().as_secs_f64() * 1e3;
     let row = |which: &str, figure| {
         let name = format!("from a copied libssl's first mapping to its hooks, {which}");
         Row::new(name, figure, Unit::Microseconds)
@@ -44,6 +48,13 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
         row("the slowest", quantile(&took_us, 1.0))
             .note(format!("of {} copies, a process each", took_us.len()))
             .aim(Aim::AtMost(AIM_US)),
+        Row::new(
+            "from SIGTERM to the end of a daemon that has hooked them",
+            stopped_ms,
+            Unit::Milliseconds,
+        )
+        .note(format!("{} copies", took_us.len()))
+        .aim(Aim::AtMost(STOP_AIM_MS)),
     ])
 }
 

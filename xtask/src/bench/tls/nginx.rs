@@ -35,7 +35,7 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let seconds = bench.pick(2, 1);
     // Once unmeasured, so that the first round finds what the others find.
     nginx.requests_per_second(PAGES[0].0, 1)?;
-    let turns = turns::take(bench, bench.pick(9, 3), |_| {
+    let turns = turns::take(bench, bench.pick(7, 3), |_| {
         Ok([
             nginx.requests_per_second(PAGES[0].0, seconds)?,
             nginx.requests_per_second(PAGES[1].0, seconds)?,
