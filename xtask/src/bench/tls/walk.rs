@@ -13,11 +13,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::bench::Bench;
-use crate::bench::daemon::{Alerts, DEFAULT_POLICY, Daemon};
+use crate::bench::daemon::{Alerts, Daemon};
 use crate::bench::machine::first_number;
 use crate::bench::table::{Aim, Row, Unit};
 
 const NAME: &str = "looking for TLS libraries on a host with 2,000 processes at rest, of one core";
+/// A policy that can be read anew.
+const POLICY: &str = include_str!("../../../../monitor/src/policy/default.toml");
 /// Processes.
 const PROCESSES: usize = 2_000;
 /// Seconds until they end by themselves, should nobody be left to end them.
@@ -41,7 +43,7 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
         return Ok(vec![Row::not_there(NAME, "walks are too far apart for a quick run")]);
     }
     let _resting = Resting::start()?;
-    let daemon = Daemon::start(bench, DEFAULT_POLICY, Alerts::File)?;
+    let daemon = Daemon::start(bench, Some(POLICY), Alerts::File)?;
     let first = wait_for_walk(&daemon, 0)?;
     // What the first walk left to do is no rest.
     thread::sleep(SETTLE);
