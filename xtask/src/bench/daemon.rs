@@ -194,6 +194,7 @@ impl Counted {
         let paths = files.iter().filter_map(|file| file.get("path").and_then(Value::as_str));
         Ok(Tls {
             files: paths.map(str::to_owned).collect(),
+            files_searched: number("files_searched")?,
             walks: number("walks")?,
             walk_us: number("walk_us")?,
             attach_us: number("attach_us")?,
@@ -210,6 +211,8 @@ impl Counted {
 pub struct Tls {
     /// Paths of files that are hooked.
     pub files: Vec<String>,
+    /// Files that were searched for functions.
+    pub files_searched: u64,
     /// Walks over all processes.
     pub walks: u64,
     /// What the last one took, in microseconds.

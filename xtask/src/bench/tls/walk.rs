@@ -47,6 +47,7 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let first = wait_for_walk(&daemon, 0)?;
     // What the first walk left to do is no rest.
     thread::sleep(SETTLE);
+    let searched = daemon.counted()?.tls()?.files_searched;
     let (began, before_ns) = (Instant::now(), thread_ns(daemon.pid())?);
     kill(Pid::from_raw(daemon.pid().cast_signed()), Signal::SIGHUP)?;
     wait_for_walk(&daemon, first)?;
@@ -56,11 +57,13 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
     daemon.stop()?;
     let percent = used_ns as f64 / elapsed.as_nanos() as f64 * 100.0;
     let note = format!(
-        "{} in {:.0} s with so many walks: {}; the last one took {}",
+        "{} in {:.0} s with so many walks: {}; the last one took {}; files that \
+         came meanwhile and were searched: {}",
         Unit::Milliseconds.show(used_ns as f64 / 1e6),
         elapsed.as_secs_f64(),
         last.walks - first,
         Unit::Milliseconds.show(last.walk_us as f64 / 1e3),
+        last.files_searched - searched,
     );
     Ok(vec![Row::new(NAME, percent, Unit::Percent).note(note).aim(Aim::AtMost(AIM))])
 }
