@@ -15,8 +15,11 @@ use serde_json::Value;
 
 use super::{Bench, child};
 
-/// How long the daemon may take to be armed, to answer and to stop.
+/// How long the daemon may take to be armed, and to answer.
 const WAIT: Duration = Duration::from_secs(10);
+/// How long it may take to stop. The kernel waits at each hook of a library that is taken off, a tenth of
+/// a second and more, one after the other.
+const STOP_WAIT: Duration = Duration::from_secs(90);
 /// The policy that the daemon follows where none is given.
 pub const DEFAULT_POLICY: Option<&str> = None;
 
@@ -152,7 +155,7 @@ impl Daemon {
 
     /// Stops it as a service manager would.
     pub fn stop(mut self) -> Result<()> {
-        let status = child::end(&mut self.child, "the daemon", Signal::SIGTERM, WAIT)?;
+        let status = child::end(&mut self.child, "the daemon", Signal::SIGTERM, STOP_WAIT)?;
         let said: Vec<String> = self.said.iter().collect();
         ensure!(status.success(), "the daemon ended with {status}: {}", said.join("\n"));
         Ok(())
@@ -181,10 +184,41 @@ impl Counted {
         self.of("daemon", name)
     }
 
+    /// What is told of the TLS tap.
+    pub fn tls(&self) -> Result<Tls> {
+        let tls = self.0.get("tls").context("the daemon has no TLS tap")?;
+        let number = |name: &str| {
+            tls.get(name).and_then(Value::as_u64).with_context(|| format!("no tls.{name}"))
+        };
+        let files = tls.get("files").and_then(Value::as_array).context("no tls.files")?;
+        let paths = files.iter().filter_map(|file| file.get("path").and_then(Value::as_str));
+        Ok(Tls {
+            files: paths.map(str::to_owned).collect(),
+            files_searched: number("files_searched")?,
+            walks: number("walks")?,
+            walk_us: number("walk_us")?,
+            attach_us: number("attach_us")?,
+        })
+    }
+
     fn of(&self, side: &str, name: &str) -> Result<u64> {
         let counter = self.0.get(side).and_then(|counters| counters.get(name));
         counter.and_then(Value::as_u64).with_context(|| format!("no counter {side}.{name}"))
     }
+}
+
+/// What a daemon tells of its TLS tap.
+pub struct Tls {
+    /// Paths of files that are hooked.
+    pub files: Vec<String>,
+    /// Files that were searched for functions.
+    pub files_searched: u64,
+    /// Walks over all processes.
+    pub walks: u64,
+    /// What the last one took, in microseconds.
+    pub walk_us: u64,
+    /// From the first mapping of a file to its hooks, in microseconds: the last one.
+    pub attach_us: u64,
 }
 
 fn read_lines(log: impl Read + Send + 'static) -> mpsc::Receiver<String> {

@@ -118,7 +118,7 @@ fn busy_share() -> Result<f64> {
 }
 
 /// Daemons that run; between measurements there is none of ours.
-fn monitors() -> Result<usize> {
+pub fn monitors() -> Result<usize> {
     let processes = fs::read_dir("/proc").context("/proc cannot be read")?;
     let named = processes.flatten().filter(|process| {
         fs::read_to_string(process.path().join("comm")).is_ok_and(|comm| comm.trim() == MONITOR)

@@ -30,6 +30,7 @@ mod pinned;
 mod programs;
 mod sends;
 pub mod table;
+mod tls;
 mod turns;
 
 pub use kill::leak;
@@ -43,16 +44,19 @@ pub struct BenchArgs {
     /// Something other than the monitor
     #[command(subcommand)]
     other: Option<Other>,
-    /// Fewer and shorter rounds: under three minutes instead of under ten
+    /// Fewer and shorter rounds: under four minutes instead of under fifteen
     #[arg(long)]
     quick: bool,
     /// Write the figures to FILE as JSON too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Write the table into README.md, between `<!-- bench -->` and `<!-- /bench -->`
-    #[arg(long, conflicts_with_all = ["only", "quick"])]
+    #[arg(long, conflicts_with_all = ["named", "only", "quick"])]
     readme: bool,
     /// Measure these only
+    #[arg(value_name = "NAME")]
+    named: Vec<Group>,
+    /// The same, by a flag
     #[arg(long, value_name = "NAME", num_args = 1..)]
     only: Vec<Group>,
 }
@@ -84,6 +88,8 @@ enum Group {
     Nginx,
     /// nginx under wrk, beside a bpftrace script
     Beside,
+    /// What the TLS tap costs: writes, nginx, the first mapping of a library, looking for them
+    Tls,
     /// A long transfer of large writes
     Bulk,
     /// From a send to its alert
@@ -141,6 +147,7 @@ impl Group {
             Group::PerSend => per_send::measure(bench),
             Group::Nginx => nginx::measure(bench),
             Group::Beside => beside::measure(bench),
+            Group::Tls => tls::measure(bench),
             Group::Bulk => bulk::measure(bench),
             Group::Alert => alert::measure(bench),
             Group::Kill => kill::measure(bench),
@@ -173,7 +180,8 @@ pub fn run(args: &BenchArgs, root: &Path) -> Result<ExitCode> {
     let bench = Bench { binary: build(root)?, folder: Folder::make()?, quick: args.quick };
     let mut machine = Machine::read()?;
     machine.warn_when_busy();
-    let chosen = |group: &&Group| args.only.is_empty() || args.only.contains(group);
+    let named: Vec<Group> = args.named.iter().chain(&args.only).copied().collect();
+    let chosen = |group: &&Group| named.is_empty() || named.contains(group);
     let mut rows = Vec::new();
     for &group in Group::value_variants().iter().filter(chosen) {
         let name = group.name();

@@ -18,6 +18,7 @@ use nix::unistd::Pid;
 
 use super::machine::{field, first_number};
 use super::table::{Aim, Row, Unit};
+use super::tls::Certificate;
 use super::{Bench, child, made_up, turns};
 
 /// How long nginx may take to listen, and to stop.
@@ -99,19 +100,29 @@ pub fn is_installed(tool: &str) -> bool {
 /// A server. Killed when dropped.
 pub struct Nginx {
     master: Child,
+    scheme: &'static str,
     port: u16,
 }
 
 impl Nginx {
     /// Starts it in a folder that is made, and waits until it listens.
     pub fn start(folder: &Path) -> Result<Nginx> {
+        Nginx::serve(folder, None)
+    }
+
+    /// The same over TLS.
+    pub fn start_tls(folder: &Path, certificate: &Certificate) -> Result<Nginx> {
+        Nginx::serve(folder, Some(certificate))
+    }
+
+    fn serve(folder: &Path, certificate: Option<&Certificate>) -> Result<Nginx> {
         fs::create_dir(folder)?;
         fs::write(folder.join(PAGES[0].0), HTML)?;
         fs::write(folder.join(PAGES[1].0), page(None))?;
         fs::write(folder.join(PAGES[2].0), page(Some(made_up::card(1))))?;
         let port = free_port()?;
         let config = folder.join("nginx.conf");
-        fs::write(&config, config_for(port))?;
+        fs::write(&config, config_for(port, certificate))?;
         let log = folder.join("error.log");
         let master = Command::new("nginx")
             .arg("-p")
@@ -123,7 +134,8 @@ impl Nginx {
             .stdin(Stdio::null())
             .spawn()
             .context("nginx cannot be started")?;
-        let nginx = Nginx { master, port };
+        let scheme = if certificate.is_some() { "https" } else { "http" };
+        let nginx = Nginx { master, scheme, port };
         let started = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             let said = || fs::read_to_string(&log).unwrap_or_default();
@@ -135,9 +147,24 @@ impl Nginx {
 
     /// The rate under wrk, over so many seconds, of a page.
     pub fn requests_per_second(&self, page: &str, seconds: u32) -> Result<f64> {
-        let url = format!("http://127.0.0.1:{}/{page}", self.port);
+        self.wrk(page, seconds, &[])
+    }
+
+    /// The same with a connection for each request.
+    pub fn connections_per_second(&self, page: &str, seconds: u32) -> Result<f64> {
+        self.wrk(page, seconds, &["-H", "Connection: close"])
+    }
+
+    /// Where a page is.
+    pub fn url(&self, page: &str) -> String {
+        format!("{}://127.0.0.1:{}/{page}", self.scheme, self.port)
+    }
+
+    fn wrk(&self, page: &str, seconds: u32, more: &[&str]) -> Result<f64> {
         let output = Command::new("wrk")
-            .args(["-t1", "-c", CONNECTIONS, "-d", &format!("{seconds}s"), &url])
+            .args(["-t1", "-c", CONNECTIONS, "-d", &format!("{seconds}s")])
+            .args(more)
+            .arg(self.url(page))
             .output()
             .context("wrk cannot be started")?;
         let said = String::from_utf8_lossy(&output.stdout);
@@ -173,12 +200,23 @@ fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-fn config_for(port: u16) -> String {
+fn config_for(port: u16, certificate: Option<&Certificate>) -> String {
+    let (ssl, certificate) = certificate.map_or_else(Default::default, |made| {
+        // Each answer is another: one that is the same to the last byte may be a write that is tried
+        // again, and is not read.
+        let lines = format!(
+            "ssl_certificate {}; ssl_certificate_key {};\n  ssl_session_tickets off; \
+             add_header Request-Number $connection_requests;",
+            made.certificate.display(),
+            made.key.display()
+        );
+        (" ssl", lines)
+    });
     format!(
         "daemon off;\nuser root;\nworker_processes 1;\npid nginx.pid;\n\
          events {{ worker_connections 256; }}\n\
          http {{\n  access_log access.log;\n  sendfile off;\n  keepalive_requests 1000000000;\n  \
-         server {{ listen 127.0.0.1:{port}; root .; default_type application/json; }}\n}}\n"
+         server {{ listen 127.0.0.1:{port}{ssl}; root .; default_type application/json;\n  {certificate} }}\n}}\n"
     )
 }
 

@@ -24,7 +24,7 @@ const WAYS: [&str; 3] = ["tracepoints", "fentry", "lsm"];
 const REFUSED: &str = "was refused by the kernel: ";
 
 /// Bytes of a send.
-const SIZES: [usize; 3] = [64, 1024, 16 * 1024];
+pub const SIZES: [usize; 3] = [64, 1024, 16 * 1024];
 /// UDP and TCP, each in all sizes.
 const MEASUREMENTS: usize = 2 * SIZES.len();
 /// What is aimed for: so many nanoseconds a send,
@@ -39,7 +39,7 @@ const LINE: &[u8; 64] = b"the quick brown fox jumps over the lazy dog and then r
 const BATCH: u32 = 16;
 /// Of a round's batches the one that counts: so many of them were faster. What disturbs a batch makes it
 /// slower, whichever of the two is measured.
-const QUANTILE: f64 = 0.25;
+pub const QUANTILE: f64 = 0.25;
 /// Of what was sent, the share that others on the machine may add to the samples meanwhile.
 const OTHERS_MAX: f64 = 0.001;
 
@@ -97,7 +97,8 @@ fn row(way: &str, at: usize, turns: &Turns, counted: &[PerSend]) -> Row {
         .aim(Aim::AtMost(AIM_NS + AIM_NS_PER_BYTE * bytes as f64))
 }
 
-fn size(bytes: usize) -> String {
+/// A size as a person reads it.
+pub fn size(bytes: usize) -> String {
     if bytes < 1024 { format!("{bytes} B") } else { format!("{} KiB", bytes / 1024) }
 }
 

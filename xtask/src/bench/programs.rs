@@ -35,6 +35,8 @@ impl Drop for Counting {
 
 /// Types of programs (`enum bpf_prog_type`, include/uapi/linux/bpf.h): tracepoint, tracing, LSM.
 const TAPS: [u32; 3] = [5, 26, 29];
+/// BPF_PROG_TYPE_KPROBE: those at functions of programs are of this type.
+const TLS_TAP: u32 = 2;
 /// BPF_PROG_TYPE_CGROUP_SKB
 const GATE: u32 = 8;
 
@@ -44,7 +46,9 @@ pub struct Programs(BTreeMap<u32, (u32, u64, u64)>);
 /// Nanoseconds that the programs took for each of some sends.
 #[derive(Debug, Clone, Copy)]
 pub struct PerSend {
-    /// Those of the tap.
+    /// Those of the TLS tap.
+    pub tls_ns: f64,
+    /// Those of the tap at sockets.
     pub tap_ns: f64,
     /// The packet gate.
     pub gate_ns: f64,
@@ -71,7 +75,7 @@ impl Programs {
             });
             took.sum::<u64>() as f64 / sends as f64
         };
-        PerSend { tap_ns: of(&TAPS), gate_ns: of(&[GATE]) }
+        PerSend { tls_ns: of(&[TLS_TAP]), tap_ns: of(&TAPS), gate_ns: of(&[GATE]) }
     }
 }
 
