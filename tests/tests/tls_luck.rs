@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use support::net::V4;
 use support::tls::own::{connected, copied, hooked, is_found, posts, wait_hooked, writes};
-use support::tls::{Authority, Site, alone, client, found, fresh, go, is_of};
+use support::tls::{Authority, Site, alone, client, found, fresh, go};
 use support::wait::wait_for;
 use support::{Alert, Monitor, Running, needs, python, skip, tool};
 use tempfile::TempDir;

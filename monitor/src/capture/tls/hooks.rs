@@ -109,7 +109,7 @@ impl Hurries {
             let list = std::fs::read_to_string(path).unwrap_or_default();
             !matches!(list.trim(), "" | "(null)")
         };
-        let marker = runtime_dir.filter(|_| !ISOLATED.iter().any(|path| is_set(path)));
+        let marker = runtime_dir.filter(|_| !ISOLATED.iter().any(is_set));
         let marker = marker.map(|folder| folder.join(MARKER));
         // One that was killed in the middle has left it on.
         if let Some(marker) = marker.as_ref().filter(|marker| marker.exists()) {
