@@ -25,10 +25,10 @@ use crate::capture::host;
 use crate::capture::programs::FilesKnown;
 use crate::limits::{PROCESSES_WALKED_MAX, TLS_FILES_SEEN_MAX, TLS_UNMAPPED_MAX};
 
-/// No two walks begin within less, and of the time a walk takes a thousandth part at most: a thousandth
-/// of a core.
+/// No two walks begin within less, and the thread rests two thousand times as long as a walk takes: half of
+/// a thousandth of a core, since the kernel's part of it is more than the clock of one walk shows.
 const WALK_EVERY: Duration = Duration::from_secs(30);
-const WALK_SHARE: u32 = 1_000;
+const WALK_SHARE: u32 = 2_000;
 /// How long the start waits for the first walk. What it has not come to by then it comes to later.
 const FIRST_WALK_MAX: Duration = Duration::from_secs(1);
 /// How long the end waits for the thread. A file that never answers keeps it, and the kernel takes the hooks
