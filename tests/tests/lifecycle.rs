@@ -40,7 +40,7 @@ fn the_line_with_armed_names_taps_and_gates() {
     let monitor = Monitor::start();
     let said = monitor.stderr();
     let line = said.lines().find(|line| line.contains("armed in ")).expect("it is armed");
-    for part in ["taps socket (", "gates packet (", "policy built in, 1 rules"] {
+    for part in ["taps tls (", ", socket (", "gates packet (", "policy built in, 1 rules"] {
         assert!(line.contains(part), "no {part:?} in {line}");
     }
 }
