@@ -29,15 +29,25 @@ fn check(name: &str) {
         Err(reason) => skip!("{reason}"),
     };
     let monitor = Monitor::start();
-    let card = monitor.data.card();
-    let call = (client.call)(&site, &card).expect("it could be called before");
-    let (exe, by_child) = (call.exe.clone(), call.by_child);
-    let ran = site.run(call);
-    assert_eq!(ran.status, without.status, "with and without the daemon: {}", ran.said);
-    site.wait_received(&card);
-
-    let of_it = |alert: &Alert| site.concerns(alert) || alert.pid() == ran.pid;
-    let alert = found(&monitor, &card, of_it);
+    let run = || {
+        let card = monitor.data.card();
+        let call = (client.call)(&site, &card).expect("it could be called before");
+        let (exe, by_child) = (call.exe.clone(), call.by_child);
+        let ran = site.run(call);
+        assert_eq!(ran.status, without.status, "with and without the daemon: {}", ran.said);
+        site.wait_received(&card);
+        (card, exe, by_child, ran)
+    };
+    let concerns = |alert: &Alert, pid: u32| site.concerns(alert) || alert.pid() == pid;
+    let (mut card, exe, by_child, mut ran) = run();
+    monitor.settle();
+    // A program that is the first to use a file, and sends within milliseconds, may not be read that
+    // once (docs/tls.md); on a crowded machine it is so now and then.
+    if !monitor.alerts().iter().any(|alert| concerns(alert, ran.pid)) {
+        eprintln!("{name}: the first request was sent before its library was hooked");
+        (card, _, _, ran) = run();
+    }
+    let alert = found(&monitor, &card, |alert| concerns(alert, ran.pid));
     assert!(by_child || alert.pid() == ran.pid, "{alert:?}");
     let to = (site.address.ip().to_string(), site.address.port());
     assert_eq!(alert.destination(), Some(to), "{alert:?}");
