@@ -65,9 +65,8 @@ const PROCESS_HOOKS: [(&str, &str); 3] = [
 /// What tells the TLS tap of executable files: program, tracepoint.
 const FILE_HOOK: (&str, &str) = ("file_mmap", "sys_enter_mmap");
 
-/// What the TLS tap loads: program, what it is put on.
-const TLS_HOOKS: [(&str, &str); 3] =
-    [(TLS_WRITE, "functions that take text"), (TLS_SESSION, "functions of sessions"), FILE_HOOK];
+/// Programs of the TLS tap.
+const TLS_HOOKS: [&str; 3] = [TLS_WRITE, TLS_SESSION, FILE_HOOK.0];
 
 /// The packet gate, and the hooks that give sockets their cookies.
 const GATE: &str = "gate_egress";
@@ -129,7 +128,7 @@ impl Programs {
             |name| {
                 let gate = (name == GATE).then_some(GATE).or_else(|| one_of(&PAGE_HOOKS, name));
                 gate.or_else(|| one_of(&SEND_HOOKS, name).filter(|_| sends))
-                    .or_else(|| one_of(&TLS_HOOKS, name).filter(|_| tls))
+                    .or_else(|| TLS_HOOKS.into_iter().find(|hook| tls && *hook == name))
             },
             load,
         )
@@ -405,7 +404,7 @@ fn load(hook: &'static str, program: &mut Program) -> Result<(), LoadError> {
     match loaded {
         Err(ProgramError::AlreadyLoaded) => Ok(()),
         // Of the TLS tap it is asked again, and the rest goes on without it.
-        Err(_) if one_of(&TLS_HOOKS, hook).is_some() => Ok(()),
+        Err(_) if TLS_HOOKS.contains(&hook) => Ok(()),
         loaded => loaded.map_err(|error| refusal(hook, error)),
     }
 }

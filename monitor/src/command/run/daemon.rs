@@ -259,13 +259,11 @@ impl Daemon {
 
     /// Judges what was held, as far as its time has come.
     fn take_held(&mut self, at_once: bool) {
-        loop {
-            let programs = &self.programs;
-            let is_known = |record: &[u8]| {
-                SampleHead::parse(record).is_some_and(|head| programs.with_socket(head).socket != 0)
-            };
-            let record = if at_once { self.held.pop_any() } else { self.held.pop(is_known) };
-            let Some(record) = record else { return };
+        let programs = &self.programs;
+        let is_known = |record: &[u8]| {
+            SampleHead::parse(record).is_some_and(|head| programs.with_socket(head).socket != 0)
+        };
+        for record in self.held.take(|record| at_once || is_known(record)) {
             if let Some(sample) = Sample::parse(&record) {
                 self.judge(&self.programs.with_socket(sample.head), sample.bytes);
             }

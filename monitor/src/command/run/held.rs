@@ -62,21 +62,19 @@ impl Held {
         });
     }
 
-    /// Takes out the first record that `is_known` says the socket of is known, or that has waited for long
-    /// enough.
-    pub fn pop(&mut self, is_known: impl Fn(&[u8]) -> bool) -> Option<Zeroizing<Vec<u8>>> {
-        let ready = |held: &Sample| held.since.elapsed() >= WAIT_MAX || is_known(&held.record);
-        let at = self.samples.iter().position(ready)?;
-        let sample = self.samples.remove(at)?;
-        self.bytes -= sample.record.len();
-        Some(sample.record)
-    }
-
-    /// Takes out the first record, whatever is known.
-    pub fn pop_any(&mut self) -> Option<Zeroizing<Vec<u8>>> {
-        let sample = self.samples.pop_front()?;
-        self.bytes -= sample.record.len();
-        Some(sample.record)
+    /// Takes out the records that `is_known` says the socket of is known, and those that have waited for
+    /// long enough, in their order. It asks once for each, which is a call to the kernel.
+    pub fn take(&mut self, is_known: impl Fn(&[u8]) -> bool) -> Vec<Zeroizing<Vec<u8>>> {
+        let mut ready = Vec::new();
+        for held in std::mem::take(&mut self.samples) {
+            if held.since.elapsed() >= WAIT_MAX || is_known(&held.record) {
+                self.bytes -= held.record.len();
+                ready.push(held.record);
+            } else {
+                self.samples.push_back(held);
+            }
+        }
+        ready
     }
 }
 
@@ -100,11 +98,13 @@ mod tests {
         assert!(held.wants(&head(1, 7, FLAG_TLS)), "the first of its session waits");
         assert!(!held.wants(&head(2, 7, FLAG_TLS)));
         held.push(&head(1, 7, FLAG_TLS), b"second");
-        assert_eq!(held.pop(|_| false), None);
-        assert_eq!(held.pop(|record| record == b"second").unwrap().as_slice(), b"second");
+        assert!(held.take(|_| false).is_empty());
+        let [second] = &held.take(|record| record == b"second")[..] else { panic!("one is known") };
+        assert_eq!(second.as_slice(), b"second");
         std::thread::sleep(WAIT_MAX);
-        assert_eq!(held.pop(|_| false).unwrap().as_slice(), b"first");
-        assert!(held.is_empty() && held.bytes == 0 && held.pop_any().is_none());
+        let [first] = &held.take(|_| false)[..] else { panic!("one has waited") };
+        assert_eq!(first.as_slice(), b"first");
+        assert!(held.is_empty() && held.bytes == 0 && held.take(|_| true).is_empty());
     }
 
     #[test]

@@ -4,10 +4,10 @@
 
 mod answer;
 mod control;
-mod held;
 mod coverage;
 mod daemon;
 mod files;
+mod held;
 mod status;
 mod watch;
 
@@ -25,8 +25,7 @@ use super::exit::{self, Exit};
 use super::{log, policy::today};
 use crate::capture::hooks::TapChoice;
 use crate::capture::prefilter::{Needs, OpaqueBudget};
-use crate::capture::programs::LoadOptions;
-use crate::capture::programs::page_out_object;
+use crate::capture::programs::{LoadOptions, page_out_object};
 use crate::capture::tls;
 use crate::capture::{self, CaptureError, host};
 use crate::limits::{LOOKUP_THREADS_MAX, POLICY_ERRORS_MAX};
