@@ -9,6 +9,7 @@
 pub mod claim;
 pub mod encoded;
 pub mod prefilter;
+pub mod proof;
 pub mod record;
 pub mod switch;
 

@@ -1,6 +1,8 @@
 //! Payment card numbers: issuer, length, check digit, grouping and surroundings, ISO/IEC 7812-1.
 //! It does not say whether a card was issued.
 
+use monitor_ebpf::proof;
+
 use super::super::checksum::{is_time, luhn, one_repeated};
 use super::super::detector::{Detector, Find, Tier, parted, whole};
 use super::super::evidence::{Candidate, Reasons};
@@ -135,6 +137,29 @@ const TEST_NUMBERS: [&[u8]; 39] = [
     b"3530111333300000", b"3566002020360505",
     b"6200000000000005", b"6759649826438453", b"5019717010103742",
 ];
+
+/// What the kernel knows of cards: the issuers' ranges, narrow ones first, and how numbers are grouped.
+pub(in crate::detect) fn tell_kernel(tables: &mut proof::Tables) {
+    let narrow = ISSUERS.iter().filter(|row| !row.needs_context);
+    let rows = narrow.chain(ISSUERS.iter().filter(|row| row.needs_context));
+    for (slot, row) in tables.issuers.iter_mut().zip(rows) {
+        let digits = |count: usize| u16::try_from(count).unwrap_or(0);
+        *slot = proof::Issuer {
+            from: row.from,
+            to: row.to,
+            digits_min: digits(row.digits_min),
+            digits_max: digits(row.digits_max),
+            wide: u32::from(row.needs_context),
+        };
+    }
+    for (slot, lengths) in tables.groupings.iter_mut().zip(GROUPINGS) {
+        let lengths = lengths.into_iter().filter(|length| *length > 0);
+        *slot = lengths.fold(0, |all, length| all << 8 | length as u64);
+    }
+}
+
+const _: () = assert!(ISSUERS.len() <= proof::ISSUERS_MAX);
+const _: () = assert!(GROUPINGS.len() <= proof::GROUPINGS_MAX);
 
 /// The digits of a candidate, and how it is written.
 struct Number<'a> {

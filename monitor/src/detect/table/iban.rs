@@ -1,6 +1,8 @@
 //! International bank account numbers: country, length, structure of the account number and check
 //! digits, ISO 13616-1 with the structures of the SWIFT IBAN registry. Capital letters only.
 
+use monitor_ebpf::proof;
+
 use super::super::checksum::mod_97;
 use super::super::detector::{Detector, Find, Tier};
 use super::super::evidence::{Candidate, Reasons};
@@ -80,6 +82,25 @@ const TEST_NUMBERS: [&[u8]; 12] = [
     b"CH9300762011623852957",
     b"AT611904300234573201",
 ];
+
+/// What the kernel knows of IBANs: the structure of each country's.
+pub(in crate::detect) fn tell_kernel(tables: &mut proof::Tables) {
+    for ([first, second], structure) in COUNTRIES {
+        let mut country =
+            proof::Country { characters: characters(structure) as u64, ..Default::default() };
+        let mut at = HEAD_CHARACTERS;
+        for (count, class) in parts(structure) {
+            for bit in at..at + count {
+                country.digits |= u64::from(class == b'n') << bit;
+                country.letters |= u64::from(class == b'a') << bit;
+            }
+            at += count;
+        }
+        if let Some(slot) = tables.countries.get_mut(proof::country_index(*first, *second)) {
+            *slot = country;
+        }
+    }
+}
 
 /// Whether the country has numbers of that structure, and the check digits fit.
 fn is_iban(value: &[u8]) -> bool {

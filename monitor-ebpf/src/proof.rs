@@ -1,0 +1,887 @@
+//! What the kernel proves by itself, before anything has left: payment cards by issuer and check digit,
+//! IBANs by structure and remainder, United States social security numbers in their written form by range.
+//! Plain, percent-encoded and JSON-escaped. It is narrower than the detectors: what it calls proven they
+//! call a finding of at least that confidence (a test in the daemon holds both to it), and what it does not
+//! prove they still find, after it was sent.
+//!
+//! One byte after the other, with a state of fixed size; both sides run this text. What it takes from the
+//! standards (issuers, countries, words that a key may have) is handed over as [`Tables`], made of those
+//! that the detectors have.
+
+/// Classes of values, bits of a mask.
+pub const CLASS_CARD: u32 = 0;
+/// IBAN_CODE.
+pub const CLASS_IBAN: u32 = 1;
+/// US_SSN, with its dashes or blanks.
+pub const CLASS_SSN: u32 = 2;
+/// The first of the policy's own: literal strings. One class for each detector.
+pub const CLASS_LITERAL: u32 = 3;
+/// Classes of them at most.
+pub const LITERAL_CLASSES_MAX: usize = 16;
+
+/// How sure a proof is, on the scale of the detectors.
+pub const LOW: u8 = 0;
+/// Likewise.
+pub const MEDIUM: u8 = 1;
+/// Likewise.
+pub const HIGH: u8 = 2;
+
+/// Proofs of one text that are kept one by one; more are counted.
+pub const PROOFS_MAX: usize = 16;
+/// Bytes before the text of a send from which a value may begin that ends in it.
+pub const LOOK_BACK_BYTES: usize = 96;
+/// Issuers at most.
+pub const ISSUERS_MAX: usize = 64;
+/// Pairs of capitals.
+pub const COUNTRIES: usize = 26 * 26;
+/// Slots of the table of words.
+pub const WORD_SLOTS: usize = 2048;
+/// Slots that one word may stand in.
+pub const WORD_PROBES: usize = 8;
+/// Ways to group the digits of a card at most.
+pub const GROUPINGS_MAX: usize = 16;
+
+/// [`Word::says`]: as the last word of a key, that the value is something else. The classes that a word
+/// names are the bits below.
+pub const WORD_HOSTILE: u32 = 1 << 31;
+/// Makes it less likely.
+pub const WORD_DOUBTFUL: u32 = 1 << 30;
+
+/// An issuer's range of cards (ISO/IEC 7812-1).
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Issuer {
+    /// First six digits, the least.
+    pub from: u32,
+    /// The most.
+    pub to: u32,
+    /// Digits of its numbers, least and most.
+    pub digits_min: u16,
+    /// Likewise.
+    pub digits_max: u16,
+    /// Whether a check digit alone proves little: it takes a key.
+    pub wide: u32,
+}
+
+/// What an IBAN of a country looks like (ISO 13616-1).
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Country {
+    /// Characters, the country's two included; 0 for no country.
+    pub characters: u64,
+    /// A bit for each character that is a digit.
+    pub digits: u64,
+    /// A bit for each that is a letter.
+    pub letters: u64,
+}
+
+/// A word that a key may have.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Word {
+    /// [`WordHash`] of it; 0 for none.
+    pub hash: u32,
+    /// Classes, and bits of `WORD_*`.
+    pub says: u32,
+}
+
+/// What is known of the standards.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Tables {
+    /// Narrow ones first.
+    pub issuers: [Issuer; ISSUERS_MAX],
+    /// By the letters of the country, as [`country_index`] has it.
+    pub countries: [Country; COUNTRIES],
+    /// By [`Word::hash`].
+    pub words: [Word; WORD_SLOTS],
+    /// How the digits of printed cards are grouped: a byte for each group, the last one lowest.
+    pub groupings: [u64; GROUPINGS_MAX],
+}
+
+/// Where a country stands.
+#[inline(always)]
+pub const fn country_index(first: u8, second: u8) -> usize {
+    (first.wrapping_sub(b'A') as usize) * 26 + second.wrapping_sub(b'A') as usize
+}
+
+/// Hash of a word whose letters come from the last to the first (FNV-1a of small letters).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WordHash(pub u32);
+
+impl WordHash {
+    /// Of no letter.
+    pub const EMPTY: WordHash = WordHash(0x811c_9dc5);
+    /// With one more letter before.
+    #[inline(always)]
+    pub const fn before(self, letter: u8) -> WordHash {
+        WordHash((self.0 ^ (letter | 0x20) as u32).wrapping_mul(0x0100_0193))
+    }
+}
+
+/// A value that is proven.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// One of `CLASS_*`.
+    pub class: u32,
+    /// [`LOW`] to [`HIGH`].
+    pub confidence: u32,
+    /// Tells values apart; it is none that could be turned back without trying all.
+    pub hash: u32,
+    /// Where it begins in tail and text.
+    pub start: u32,
+}
+
+/// A value that may be proven by what follows it.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+struct Pending {
+    /// Class and one, 0 for none.
+    class: u32,
+    /// [`LOW`] to [`HIGH`].
+    confidence: u32,
+    hash: u32,
+    start: u32,
+    /// Behind its last byte.
+    end: u32,
+    /// The character behind it; 0 where none has come.
+    first: u32,
+    /// Separator between its groups.
+    code: u32,
+    /// Whether it takes a key.
+    needs_key: u32,
+}
+
+/// Where a search stands. It lies in memory of a map, of which the verifier knows no values.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Search {
+    /// How an escape goes on that has begun: one of `ESCAPE_*`.
+    escape: u32,
+    /// Its value so far.
+    value: u32,
+    /// Where it began.
+    escape_at: u32,
+    /// The last two characters, the last one lowest.
+    last: u32,
+    /// Where the first digit of the run stands.
+    run_start: u32,
+    /// Digits of the run.
+    count: u32,
+    /// Digits of its last group so far.
+    group: u32,
+    /// Whether it began where a number may.
+    clean: u32,
+    /// Separator between its groups.
+    code: u32,
+    /// Characters of the IBAN that may be here; 0 for none.
+    iban: u32,
+    /// How many it has.
+    iban_characters: u32,
+    iban_start: u32,
+    /// Its country.
+    country: u32,
+    /// Its account modulo 97.
+    remainder: u32,
+    /// Its check digits.
+    check: u32,
+    /// Whether a separator may come, and whether one has.
+    iban_code: u32,
+    iban_hash: u32,
+    reserved: u32,
+    /// Groups before the last one, a byte each.
+    groups: u64,
+    digits: [u8; 32],
+    run: Pending,
+    account: Pending,
+    /// The one that was proven last, but for what stands before it.
+    ready: Pending,
+    /// Bytes up to here were fed.
+    pub fed: u32,
+    /// Only what ends behind this is new.
+    pub fresh: u32,
+    /// How many were proven.
+    pub found: u32,
+    /// Reserved, 0.
+    pub reserved_2: u32,
+    /// The first of them.
+    pub proofs: [Proof; PROOFS_MAX],
+}
+
+const ESCAPE_NONE: u32 = 0;
+/// Behind `%`.
+const ESCAPE_PERCENT: u32 = 1;
+/// Behind `%` and a digit.
+const ESCAPE_PERCENT_1: u32 = 2;
+/// Behind `\`.
+const ESCAPE_BACKSLASH: u32 = 3;
+/// Behind `\u` and none to three digits.
+const ESCAPE_U: u32 = 4;
+const ESCAPE_U_END: u32 = 8;
+
+const NO_PENDING: Pending = Pending {
+    class: 0,
+    confidence: 0,
+    hash: 0,
+    start: 0,
+    end: 0,
+    first: 0,
+    code: 0,
+    needs_key: 0,
+};
+const NO_PROOF: Proof = Proof { class: 0, confidence: 0, hash: 0, start: 0 };
+
+impl Search {
+    /// At the beginning of a text.
+    pub const NEW: Search = Search {
+        escape: ESCAPE_NONE,
+        value: 0,
+        escape_at: 0,
+        last: 0,
+        run_start: 0,
+        count: 0,
+        group: 0,
+        clean: 0,
+        code: 0,
+        iban: 0,
+        iban_characters: 0,
+        iban_start: 0,
+        country: 0,
+        remainder: 0,
+        check: 0,
+        iban_code: 0,
+        iban_hash: 0,
+        reserved: 0,
+        groups: 0,
+        digits: [0; 32],
+        run: NO_PENDING,
+        account: NO_PENDING,
+        ready: NO_PENDING,
+        fed: 0,
+        fresh: 0,
+        found: 0,
+        reserved_2: 0,
+        proofs: [NO_PROOF; PROOFS_MAX],
+    };
+}
+
+const fn is_alphanumeric(byte: u8) -> bool {
+    byte.is_ascii_digit() || (byte | 0x20).wrapping_sub(b'a') < 26
+}
+
+/// The value of a hexadecimal digit, 16 for what is none.
+const fn hex(byte: u8) -> u32 {
+    if byte.is_ascii_digit() {
+        return (byte - b'0') as u32;
+    }
+    let letter = (byte | 0x20).wrapping_sub(b'a');
+    if letter < 6 { letter as u32 + 10 } else { 16 }
+}
+
+/// What is between the groups of a number: space, dash, dot, and the plus that stands for a space.
+const fn is_separator(byte: u8) -> bool {
+    byte == b' ' || byte == b'-' || byte == b'.' || byte == b'+'
+}
+
+/// Whether a value may begin behind these two characters. The detectors ask for context where it does not.
+const fn is_clean_before(last: u8, second: u8) -> bool {
+    !(is_alphanumeric(last)
+        || last >= 0x80
+        || last == b'_'
+        || last == b'.'
+        || last == b'-'
+        || last == b'#'
+        || last == b'$'
+        || (last == b'/' && is_alphanumeric(second)))
+}
+
+/// Whether a value may end before these two characters, likewise.
+const fn is_clean_after(first: u8, second: u8) -> bool {
+    if is_alphanumeric(first) || first == b'_' || first >= 0x80 {
+        return false;
+    }
+    !((first == b'.' || first == b'-' || first == b'/') && is_alphanumeric(second))
+}
+
+impl Search {
+    /// Whether nothing has begun: what has no digit in it can then be passed over.
+    #[inline(always)]
+    pub fn rests(&self) -> bool {
+        self.escape | self.count | self.iban | self.run.class | self.account.class == 0
+    }
+
+    /// Begins anew, for a text of which what came before was passed over.
+    #[inline(always)]
+    pub fn restart(&mut self) {
+        self.escape = ESCAPE_NONE;
+        self.last = 0;
+        self.count = 0;
+        self.group = 0;
+        self.iban = 0;
+        self.run.class = 0;
+        self.account.class = 0;
+    }
+
+    /// Takes the byte at a place of the text. Where it gives `true`, a value is proven but for what stands
+    /// before it: [`Search::weigh`] is to be asked.
+    #[inline(always)]
+    pub fn feed(&mut self, tables: &Tables, byte: u8, at: u32) -> bool {
+        if self.escape == ESCAPE_NONE {
+            if byte == b'%' || byte == b'\\' {
+                self.escape = if byte == b'%' { ESCAPE_PERCENT } else { ESCAPE_BACKSLASH };
+                self.escape_at = at;
+                return false;
+            }
+            return self.take(tables, byte, at);
+        }
+        let (begin, digit) = (self.escape_at, hex(byte));
+        if self.escape == ESCAPE_BACKSLASH {
+            if byte == b'\\' {
+                // An escape that is escaped.
+                return false;
+            }
+            if byte == b'u' {
+                self.escape = ESCAPE_U;
+                self.value = 0;
+                return false;
+            }
+            self.escape = ESCAPE_NONE;
+            // A line end, a tab: no letter.
+            let plain = if is_alphanumeric(byte) { b'\n' } else { byte };
+            return self.take(tables, plain, begin);
+        }
+        if digit > 15 {
+            // It was none. What it was made of ends whatever it stands in.
+            self.escape = ESCAPE_NONE;
+            return self.take(tables, b'%', begin);
+        }
+        self.value = (self.value << 4 | digit) & 0xffff;
+        if self.escape == ESCAPE_PERCENT {
+            self.value = digit;
+            self.escape = ESCAPE_PERCENT_1;
+            return false;
+        }
+        self.escape += 1;
+        if self.escape != ESCAPE_PERCENT_1 + 1 && self.escape != ESCAPE_U_END {
+            return false;
+        }
+        self.escape = ESCAPE_NONE;
+        let plain = if self.value < 0x80 { self.value as u8 } else { 0x80 };
+        self.take(tables, plain, begin)
+    }
+
+    /// The text ends here.
+    #[inline(always)]
+    pub fn end(&mut self, tables: &Tables, at: u32) -> bool {
+        self.escape = ESCAPE_NONE;
+        self.take(tables, b'\n', at)
+    }
+
+    /// The text ended before: what may be proven by what follows it is.
+    #[inline(always)]
+    pub fn end_again(&mut self, tables: &Tables, at: u32) -> bool {
+        self.take(tables, b'\n', at)
+    }
+
+    /// Takes a character.
+    #[inline(always)]
+    fn take(&mut self, tables: &Tables, byte: u8, at: u32) -> bool {
+        let mut ready = self.resolve(byte);
+        self.follow_run(tables, byte, at);
+        if self.follow_iban(tables, byte, at) {
+            ready = true;
+        }
+        self.last = (self.last << 8 | byte as u32) & 0xffff;
+        ready
+    }
+
+    /// Settles what waits for the second character behind it.
+    #[inline(always)]
+    fn resolve(&mut self, byte: u8) -> bool {
+        let mut ready = false;
+        if self.run.class != 0 {
+            let (first, code) = (self.run.first as u8, self.run.code as u8);
+            // More digits behind the same separator: a row of numbers.
+            let goes_on = first == code && code != 0 && byte.is_ascii_digit();
+            if !goes_on && is_clean_after(first, byte) && self.run.end > self.fresh {
+                self.ready = self.run;
+                ready = true;
+            }
+            self.run.class = 0;
+        }
+        if self.account.class != 0 && self.account.first != 0 {
+            let first = self.account.first as u8;
+            if is_clean_after(first, byte) && self.account.end > self.fresh {
+                self.ready = self.account;
+                ready = true;
+            }
+            self.account.class = 0;
+        }
+        ready
+    }
+
+    /// Follows digits with one separator between two groups.
+    #[inline(always)]
+    fn follow_run(&mut self, tables: &Tables, byte: u8, at: u32) {
+        if byte.is_ascii_digit() {
+            if self.count == 0 {
+                self.run_start = at;
+                self.groups = 0;
+                self.group = 0;
+                self.code = 0;
+                let (last, second) = (self.last as u8, (self.last >> 8) as u8);
+                self.clean = is_clean_before(last, second) as u32;
+            }
+            self.digits[(self.count & 31) as usize] = byte & 0x0f;
+            self.count += 1;
+            self.group += 1;
+            return;
+        }
+        if self.count == 0 {
+            return;
+        }
+        if self.group != 0 {
+            self.groups = self.groups << 8 | self.group as u64 & 0xff;
+            if self.clean != 0 {
+                self.judge_run(tables, byte, at);
+            }
+        }
+        let same = self.code == 0 || self.code == byte as u32;
+        // Longer than all that is known, two separators, or another one: it ends.
+        if self.group == 0 || !is_separator(byte) || !same || self.count > 19 {
+            self.count = 0;
+        }
+        self.code = byte as u32;
+        self.group = 0;
+    }
+
+    /// Whether the digits so far are a card's or a social security number.
+    #[inline(always)]
+    fn judge_run(&mut self, tables: &Tables, byte: u8, at: u32) {
+        let bare = self.groups < 0x100;
+        let mut found = NO_PENDING;
+        if self.count >= 13 && self.count <= 19 {
+            if !bare && !is_grouped(tables, self.groups) {
+                return;
+            }
+            let Some(issuer) = self.issuer(tables) else { return };
+            if !self.is_luhn() {
+                return;
+            }
+            found.class = CLASS_CARD + 1;
+            found.confidence = if bare { LOW } else { HIGH } as u32;
+            // Identifiers of 64 bits have 17 to 19 digits.
+            found.needs_key = (issuer.wide != 0 || (bare && self.count > 16)) as u32;
+        } else if self.groups == 0x03_02_04 && (self.code == b'-' as u32 || self.code == b' ' as u32)
+        {
+            if !self.is_ssn() {
+                return;
+            }
+            found.class = CLASS_SSN + 1;
+            found.confidence = MEDIUM as u32;
+        } else {
+            return;
+        }
+        found.hash = self.hash();
+        found.start = self.run_start;
+        found.end = at;
+        found.first = byte as u32;
+        found.code = self.code;
+        self.run = found;
+    }
+
+    #[inline(always)]
+    fn digit(&self, at: u32) -> u32 {
+        self.digits[(at & 31) as usize] as u32
+    }
+
+    #[inline(always)]
+    fn issuer<'t>(&self, tables: &'t Tables) -> Option<&'t Issuer> {
+        let mut iin = 0;
+        let mut at = 0;
+        while at < 6 {
+            iin = iin * 10 + self.digit(at);
+            at += 1;
+        }
+        let mut row = 0;
+        while row < ISSUERS_MAX {
+            let issuer = &tables.issuers[row];
+            if iin >= issuer.from
+                && iin <= issuer.to
+                && self.count >= issuer.digits_min as u32
+                && self.count <= issuer.digits_max as u32
+            {
+                return Some(issuer);
+            }
+            row += 1;
+        }
+        None
+    }
+
+    /// ISO/IEC 7812-1 annex B, and not one digit repeated.
+    #[inline(always)]
+    fn is_luhn(&self) -> bool {
+        let (mut sum, mut differ, mut at) = (0, 0, 0);
+        while at < 19 {
+            if at < self.count {
+                let digit = self.digit(at);
+                differ |= digit ^ self.digit(0);
+                let doubled = (self.count - at) & 1 == 0;
+                let twice = digit * 2;
+                sum += if !doubled {
+                    digit
+                } else if twice > 9 {
+                    twice - 9
+                } else {
+                    twice
+                };
+            }
+            at += 1;
+        }
+        sum % 10 == 0 && differ != 0
+    }
+
+    /// 20 CFR 422.103, as the detector reads it; specimens count.
+    #[inline(always)]
+    fn is_ssn(&self) -> bool {
+        let (mut number, mut differ, mut at) = (0, 0, 0);
+        while at < 9 {
+            number = number * 10 + self.digit(at);
+            differ |= self.digit(at) ^ self.digit(0);
+            at += 1;
+        }
+        let (area, group, serial) = (number / 1_000_000, number / 10_000 % 100, number % 10_000);
+        area != 0 && area != 666 && area < 900 && group != 0 && serial != 0 && differ != 0
+    }
+
+    #[inline(always)]
+    fn hash(&self) -> u32 {
+        let (mut hash, mut at) = (0x811c_9dc5u32, 0);
+        while at < 19 {
+            if at < self.count {
+                hash = (hash ^ self.digit(at)).wrapping_mul(0x0100_0193);
+            }
+            at += 1;
+        }
+        hash
+    }
+
+    /// Follows two capitals, two digits and what the country's numbers go on with: in one piece, or in
+    /// fours.
+    #[inline(always)]
+    fn follow_iban(&mut self, tables: &Tables, byte: u8, at: u32) -> bool {
+        if self.account.class != 0 {
+            // The first character behind it.
+            self.account.first = byte as u32;
+            return false;
+        }
+        let upper = byte.is_ascii_uppercase();
+        if self.iban_characters == 1 && !upper {
+            self.iban_characters = 0;
+            self.iban = 0;
+        }
+        if self.iban == 0 {
+            if upper && is_clean_before(self.last as u8, (self.last >> 8) as u8) {
+                self.iban = 1;
+                self.iban_characters = 1;
+                self.iban_start = at;
+                self.country = byte as u32;
+            }
+            return false;
+        }
+        let digit = byte.is_ascii_digit();
+        if self.iban_characters == 1 {
+            let index = country_index(self.country as u8, byte);
+            self.iban_characters = 2;
+            self.country = index as u32;
+            self.remainder = 0;
+            self.check = 0;
+            self.iban_code = 0;
+            self.iban_hash = 0x811c_9dc5;
+            return false;
+        }
+        let place = self.iban_characters;
+        if place < 4 {
+            self.check = self.check * 10 + (byte & 0x0f) as u32;
+            self.iban_characters = place + 1;
+            if !digit {
+                self.iban = 0;
+                self.iban_characters = 0;
+            }
+            return false;
+        }
+        if is_separator(byte) {
+            let first = place == 4 && self.iban_code == 0;
+            let again = self.iban_code == byte as u32 && place % 4 == 0;
+            // Twice in a row it is another thing.
+            let doubled = self.last as u8 == byte;
+            if !(first || again) || doubled {
+                self.iban = 0;
+                self.iban_characters = 0;
+            }
+            self.iban_code = byte as u32;
+            return false;
+        }
+        // In fours, if at all.
+        let split = self.iban_code != 0 && place % 4 == 0;
+        let parted = self.last as u8 == self.iban_code as u8;
+        let index = self.country as usize;
+        let country = if index < COUNTRIES { tables.countries[index] } else { NO_COUNTRY };
+        let bit = 1u64 << (place & 63);
+        let fits = (digit || upper)
+            && (place as u64) < country.characters
+            && (digit || country.digits & bit == 0)
+            && (upper || country.letters & bit == 0)
+            && split == parted;
+        if !fits {
+            self.iban = 0;
+            self.iban_characters = 0;
+            return false;
+        }
+        self.add(byte);
+        self.iban_characters = place + 1;
+        if (place + 1) as u64 == country.characters {
+            self.iban = 0;
+            self.iban_characters = 0;
+            // The country and the check digits come last (ISO 7064, MOD 97-10).
+            let (first, second) = (self.country / 26 + 10, self.country % 26 + 10);
+            let moved = (self.remainder * 10_000 + first * 100 + second) % 97;
+            if (moved * 100 + self.check) % 97 == 1 {
+                self.account = NO_PENDING;
+                self.account.class = CLASS_IBAN + 1;
+                self.account.confidence = HIGH as u32;
+                self.account.hash = self.iban_hash;
+                self.account.start = self.iban_start;
+                self.account.end = at + 1;
+            }
+        }
+        false
+    }
+
+    /// Adds a character to the account.
+    #[inline(always)]
+    fn add(&mut self, byte: u8) {
+        let value = if byte.is_ascii_digit() { byte - b'0' } else { byte.wrapping_sub(b'A') + 10 };
+        let shifted = if value < 10 { self.remainder * 10 } else { self.remainder * 100 };
+        self.remainder = (shifted + value as u32) % 97;
+        self.iban_hash = (self.iban_hash ^ value as u32).wrapping_mul(0x0100_0193);
+    }
+}
+
+const NO_COUNTRY: Country = Country { characters: 0, digits: 0, letters: 0 };
+
+#[inline(always)]
+fn is_grouped(tables: &Tables, groups: u64) -> bool {
+    let mut row = 0;
+    while row < GROUPINGS_MAX {
+        if tables.groupings[row] == groups {
+            return true;
+        }
+        row += 1;
+    }
+    false
+}
+
+/// Reads what stands before a value, from its end backwards.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    /// The byte to be read next.
+    pub at: u32,
+    /// [`WordHash`] of the word so far.
+    hash: u32,
+    /// The same of all words so far together: `traceId`, `card_number`.
+    joined: u32,
+    /// Letters of it.
+    letters: u32,
+    /// Words so far.
+    words: u32,
+    /// What they say.
+    says: u32,
+    /// Whether what stands between value and words says that they are its key.
+    is_key: u32,
+    /// Whether that was passed.
+    inside: u32,
+    /// The character that was read last.
+    next: u32,
+}
+
+/// Bytes that are read back for what a value is called.
+pub const CONTEXT_BYTES_MAX: u32 = 64;
+/// Words.
+const CONTEXT_WORDS_MAX: u32 = 4;
+
+impl Context {
+    /// Before a value that begins at a byte.
+    #[inline(always)]
+    pub const fn before(start: u32) -> Context {
+        Context {
+            at: start.wrapping_sub(1),
+            hash: WordHash::EMPTY.0,
+            joined: WordHash::EMPTY.0,
+            letters: 0,
+            words: 0,
+            says: 0,
+            is_key: 0,
+            inside: 0,
+            next: 0,
+        }
+    }
+
+    /// Takes the byte before the last one; whether more are wanted.
+    #[inline(always)]
+    pub fn feed(&mut self, tables: &Tables, byte: u8) -> bool {
+        let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+        if self.inside == 0 {
+            if byte == b':' || byte == b'=' || byte == b'>' {
+                self.is_key = 1;
+                return true;
+            }
+            if byte == b' ' || byte == b'"' || byte == b'\'' || byte == b'\\' || byte == b'\t' {
+                return true;
+            }
+            // A key may end with a number: `card2`.
+            if byte.is_ascii_digit() && self.is_key != 0 {
+                return true;
+            }
+            if !letter {
+                return false;
+            }
+            self.inside = 1;
+        }
+        if letter {
+            // From small to capital: going back, a capital before a small letter begins its word.
+            let begins = byte.is_ascii_uppercase() && (self.next as u8).is_ascii_lowercase();
+            let ended = byte.is_ascii_lowercase() && (self.next as u8).is_ascii_uppercase();
+            if ended {
+                self.end_word(tables);
+            }
+            self.hash = WordHash(self.hash).before(byte).0;
+            self.joined = WordHash(self.joined).before(byte).0;
+            self.letters += 1;
+            self.next = byte as u32;
+            if begins {
+                self.end_word(tables);
+                self.next = 0;
+            }
+            return self.words < CONTEXT_WORDS_MAX;
+        }
+        self.end_word(tables);
+        self.next = 0;
+        let joins = byte == b'_' || byte == b'-' || byte == b'.' || byte == b' ';
+        joins && self.words < CONTEXT_WORDS_MAX
+    }
+
+    #[inline(always)]
+    fn end_word(&mut self, tables: &Tables) {
+        if self.letters == 0 {
+            return;
+        }
+        let mut says = look_up(tables, self.hash);
+        if self.words != 0 {
+            // Hostile is only the last term of a key.
+            says = says & !WORD_HOSTILE | look_up(tables, self.joined);
+        }
+        if self.is_key == 0 {
+            says &= !(WORD_HOSTILE | WORD_DOUBTFUL);
+        }
+        self.says |= says;
+        self.words += 1;
+        self.letters = 0;
+        self.hash = WordHash::EMPTY.0;
+    }
+
+    /// Nothing is before what was read.
+    #[inline(always)]
+    pub fn end(&mut self, tables: &Tables) {
+        self.end_word(tables);
+    }
+}
+
+/// What a word or a term says.
+#[inline(always)]
+fn look_up(tables: &Tables, hash: u32) -> u32 {
+    let mut says = 0;
+    let mut probe = 0;
+    while probe < WORD_PROBES {
+        let word = &tables.words[(hash as usize + probe) % WORD_SLOTS];
+        if word.hash == hash {
+            says = word.says;
+        }
+        probe += 1;
+    }
+    says
+}
+
+impl Search {
+    /// Where the value begins that is ready to be weighed.
+    #[inline(always)]
+    pub fn ready_start(&self) -> u32 {
+        self.ready.start
+    }
+
+    /// Weighs the value that is ready with what stands before it, and keeps it where it is proven.
+    #[inline(always)]
+    pub fn weigh(&mut self, context: &Context) {
+        let ready = self.ready;
+        let class = ready.class.wrapping_sub(1);
+        let named = context.says >> (class & 31) & 1 != 0;
+        let mut confidence = ready.confidence;
+        if context.says & WORD_HOSTILE != 0 || (ready.needs_key != 0 && !named) {
+            return;
+        }
+        if named {
+            confidence = HIGH as u32;
+        } else if context.says & WORD_DOUBTFUL != 0 {
+            if confidence == LOW as u32 {
+                return;
+            }
+            confidence -= 1;
+        }
+        self.keep(class, confidence, ready.hash, ready.start);
+    }
+
+    /// Keeps a proof.
+    #[inline(always)]
+    pub fn keep(&mut self, class: u32, confidence: u32, hash: u32, start: u32) {
+        let at = self.found;
+        if (at as usize) < PROOFS_MAX {
+            self.proofs[at as usize] = Proof { class, confidence, hash, start };
+        }
+        self.found = at.wrapping_add(1);
+    }
+}
+
+/// Searches a text of which the first bytes, so many, were searched before, as the kernel does.
+pub fn search(tables: &Tables, text: &[u8], fresh: u32) -> Search {
+    let mut search = Search { fresh, ..Search::NEW };
+    let weigh = |search: &mut Search| {
+        let mut context = Context::before(search.ready_start());
+        let mut read = 0;
+        while read < CONTEXT_BYTES_MAX {
+            let Some(byte) = text.get(context.at as usize) else { break };
+            if !context.feed(tables, *byte) {
+                break;
+            }
+            context.at = context.at.wrapping_sub(1);
+            read += 1;
+        }
+        context.end(tables);
+        search.weigh(&context);
+    };
+    let mut at = 0;
+    while at < text.len() {
+        if search.feed(tables, text[at], at as u32) {
+            weigh(&mut search);
+        }
+        at += 1;
+    }
+    if search.end(tables, at as u32) {
+        weigh(&mut search);
+    }
+    if search.end_again(tables, at as u32) {
+        weigh(&mut search);
+    }
+    search
+}
