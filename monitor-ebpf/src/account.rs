@@ -187,6 +187,16 @@ pub fn any_shut() -> bool {
     SHUT_ANY.get_ptr(0).is_some_and(|any| unsafe { *any } != 0)
 }
 
+/// Lets a socket send no more.
+#[inline(always)]
+pub fn shut(cookie: u64) {
+    let _ = SHUT.insert(cookie, 0, BPF_NOEXIST as u64);
+    if let Some(any) = SHUT_ANY.get_ptr_mut(0) {
+        // SAFETY: an integer of a map that only ever becomes 1.
+        unsafe { *any = 1 };
+    }
+}
+
 /// Whether a socket may send no more; counts what it is refused.
 #[inline(always)]
 pub fn is_shut(cookie: u64, bytes: u64) -> bool {

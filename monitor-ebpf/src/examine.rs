@@ -4,12 +4,13 @@
 
 use aya_ebpf::helpers::generated::{
     bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_uid_gid,
-    bpf_ktime_get_boot_ns, bpf_probe_read_kernel,
+    bpf_ktime_get_boot_ns, bpf_probe_read_kernel, bpf_send_signal,
 };
 use monitor_ebpf::{
     CHUNK_BYTES, Counter, TAIL_BYTES,
     encoded::ENCODED_WORDS,
     prefilter::{BASE, FILL_WORD, LOOK_BACK_WORDS},
+    prevention::ACTION_KILL,
     record::{
         FLAG_TAIL, FLOW_HOLE, FLOW_HOT, FLOW_READ, FLOW_TLS, Flow, SAMPLE_HEAD_BYTES, SampleHead,
     },
@@ -18,10 +19,12 @@ use monitor_ebpf::{
 use crate::{
     account::{count, flow, opaque_allowed, submit},
     kernel::IPPROTO_TCP,
+    prove::prove,
     say::say_lost,
     scan::{HIT, OPAQUE, scan_text},
     session::bind,
     tls::{begins_record, tls_text},
+    verdict::{decide, prevention},
     work::{Work, work},
 };
 
@@ -31,7 +34,6 @@ fn identify(head: &mut SampleHead) {
     if head.at_ns != 0 {
         return;
     }
-    head.reserved = 0;
     // SAFETY: helpers without arguments that always answer; `comm` is an array of the length given.
     unsafe {
         head.at_ns = bpf_ktime_get_boot_ns();
@@ -112,6 +114,9 @@ fn flush_of<const PACKET: bool>(slot: u32) -> u32 {
     // A scan that ended early begins in its tail the next time.
     let hot = passes || scanned == OPAQUE;
     keep(work, flow, Kept { passes, hot, pending, state: scanned, filled, stream });
+    if passes && prevention().is_some() {
+        prevent::<PACKET>(slot, work, joins, filled);
+    }
     if passes {
         if murky {
             count(Counter::BytesOpaque, filled as u64);
@@ -133,6 +138,27 @@ fn flush_of<const PACKET: bool>(slot: u32) -> u32 {
     work.hole = 0;
     0
 }
+
+/// Decides whether a text may leave, and sees to it that it does not. Where whoever runs sends it, he is
+/// killed before he does, if it comes to that; the daemon kills him otherwise.
+#[inline(always)]
+fn prevent<const PACKET: bool>(slot: u32, work: &mut Work, joins: bool, filled: u32) {
+    if prove(slot, joins as u32, filled) == 0 {
+        return;
+    }
+    if !PACKET {
+        identify(&mut work.head);
+    }
+    let action = decide(slot);
+    if !PACKET && action == ACTION_KILL {
+        // SAFETY: a helper that sends a signal to the thread group that runs.
+        let failed = unsafe { bpf_send_signal(SIGKILL) };
+        count(Counter::KillsInKernel, (failed == 0) as u64);
+    }
+}
+
+/// include/uapi/asm-generic/signal.h
+const SIGKILL: u32 = 9;
 
 /// Notes that these bytes need not be looked at where they leave, but for those that could not be read.
 #[inline(always)]
@@ -251,6 +277,8 @@ fn hand_over<const PACKET: bool>(work: &mut Work, pending: u32, filled: u32) -> 
     head.text_bytes = filled;
     head.tail_bytes = pending;
     head.omitted_bytes = work.hole + if work.done != 0 { work.over_max } else { 0 };
+    // Of a send in several chunks the one that it was decided on tells of it.
+    let verdict = head.verdict;
     let filled = filled as usize & (2 * CHUNK_BYTES - 1);
     let submitted = if pending != 0 {
         head.flags |= FLAG_TAIL;
@@ -273,6 +301,9 @@ fn hand_over<const PACKET: bool>(work: &mut Work, pending: u32, filled: u32) -> 
         };
         submit(record, filled as u64)
     };
+    if verdict != 0 {
+        work.head.verdict = 0;
+    }
     if submitted {
         work.examined += filled as u64;
     } else {

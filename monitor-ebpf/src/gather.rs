@@ -21,6 +21,7 @@ use crate::{
     },
     say::say_unresolved,
     scan::opaque,
+    verdict::block_datagrams,
     work::{Work, work},
 };
 
@@ -342,6 +343,7 @@ fn run(slot: u32) {
 #[inline(never)]
 extern "C" fn finish(slot: u32) -> u32 {
     let Some(work) = work(slot) else { return 0 };
+    block_datagrams(work);
     if work.over_max != 0 {
         count(Counter::BytesOverMax, work.over_max);
     }

@@ -9,6 +9,7 @@
 pub mod claim;
 pub mod encoded;
 pub mod prefilter;
+pub mod prevention;
 pub mod proof;
 pub mod record;
 pub mod switch;
@@ -91,6 +92,16 @@ pub mod map {
     pub const FILES_KNOWN: &str = "FILES_KNOWN";
     /// Ring buffer of [`crate::record::FileSeen`].
     pub const FILES_SEEN: &str = "FILES_SEEN";
+    /// Two of [`crate::prevention::Prevention`], which take turns.
+    pub const PREVENTION: &str = "PREVENTION";
+    /// Which of them is in force and one; 0 for none.
+    pub const PREVENTS: &str = "PREVENTS";
+    /// [`crate::proof::Tables`].
+    pub const PROOF_TABLES: &str = "PROOF_TABLES";
+    /// [`crate::record::ProcessId`] to [`crate::prevention::Scope`].
+    pub const SCOPES: &str = "SCOPES";
+    /// Ring buffer of [`crate::record::ProcessId`]s: programs that start while something is prevented.
+    pub const STARTED: &str = "STARTED";
     /// [`crate::AREAS_PER_CPU`] work areas per possible CPU.
     pub const SCRATCH: &str = "SCRATCH";
 }
@@ -212,6 +223,22 @@ counters! {
     BytesDropped = "bytes_dropped",
     /// Bytes of sends that the send gate refused.
     BytesRefused = "bytes_refused",
+    /// Values that the kernel proved while something was prevented.
+    Proofs = "proofs",
+    /// Sends that it decided to stop, whether it did or not.
+    Verdicts = "verdicts",
+    /// Sends that it stopped.
+    Blocks = "blocks",
+    /// Processes that it killed.
+    KillsInKernel = "kills_in_kernel",
+    /// Sends that it would have stopped, but for the limit of actions.
+    VerdictsLimited = "verdicts_limited",
+    /// Sends that it would have stopped, but for protection.
+    VerdictsProtected = "verdicts_protected",
+    /// Sends that it cannot stop: packet sockets, Unix sockets, sockets without a cookie.
+    VerdictsUnable = "verdicts_unable",
+    /// Programs whose start could not be told of: which clauses they are in is not known.
+    StartsLost = "starts_lost",
     /// Program starts followed.
     Execs = "execs",
     /// Process starts followed.

@@ -16,10 +16,12 @@ mod examine;
 mod gather;
 mod hook;
 mod kernel;
+mod prove;
 mod say;
 mod scan;
 mod session;
 mod tls;
+mod verdict;
 mod work;
 
 #[unsafe(no_mangle)]

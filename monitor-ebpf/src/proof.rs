@@ -105,17 +105,21 @@ pub const fn country_index(first: u8, second: u8) -> usize {
     (first.wrapping_sub(b'A') as usize) * 26 + second.wrapping_sub(b'A') as usize
 }
 
+/// FNV-1a of 32 bits.
+const HASH_BASIS: u32 = 0x811c_9dc5;
+const HASH_PRIME: u32 = 0x0100_0193;
+
 /// Hash of a word whose letters come from the last to the first (FNV-1a of small letters).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WordHash(pub u32);
 
 impl WordHash {
     /// Of no letter.
-    pub const EMPTY: WordHash = WordHash(0x811c_9dc5);
+    pub const EMPTY: WordHash = WordHash(HASH_BASIS);
     /// With one more letter before.
     #[inline(always)]
     pub const fn before(self, letter: u8) -> WordHash {
-        WordHash((self.0 ^ (letter | 0x20) as u32).wrapping_mul(0x0100_0193))
+        WordHash((self.0 ^ (letter | 0x20) as u32).wrapping_mul(HASH_PRIME))
     }
 }
 
@@ -189,10 +193,27 @@ pub struct Search {
     /// Whether a separator may come, and whether one has.
     iban_code: u32,
     iban_hash: u32,
+    /// The character behind a group of digits, and [`CLOSING`].
+    closing: u32,
+    closing_at: u32,
     reserved: u32,
     /// Groups before the last one, a byte each.
     groups: u64,
-    digits: [u8; 32],
+    /// Of the digits of the run: the first six as a number,
+    issuer: u32,
+    /// the first nine,
+    number: u32,
+    /// the sum of ISO/IEC 7812-1 annex B where the last one is not doubled,
+    sum: u32,
+    /// and where it is,
+    doubled: u32,
+    /// whether they differ,
+    differ: u32,
+    /// the first one,
+    first: u32,
+    /// a hash.
+    hash: u32,
+    reserved_1: u32,
     run: Pending,
     account: Pending,
     /// The one that was proven last, but for what stands before it.
@@ -208,6 +229,9 @@ pub struct Search {
     /// The first of them.
     pub proofs: [Proof; PROOFS_MAX],
 }
+
+/// Tells a NUL from nothing.
+const CLOSING: u32 = 0x100;
 
 const ESCAPE_NONE: u32 = 0;
 /// Behind `%`.
@@ -252,9 +276,18 @@ impl Search {
         check: 0,
         iban_code: 0,
         iban_hash: 0,
+        closing: 0,
+        closing_at: 0,
         reserved: 0,
         groups: 0,
-        digits: [0; 32],
+        issuer: 0,
+        number: 0,
+        sum: 0,
+        doubled: 0,
+        differ: 0,
+        first: 0,
+        hash: 0,
+        reserved_1: 0,
         run: NO_PENDING,
         account: NO_PENDING,
         ready: NO_PENDING,
@@ -319,79 +352,81 @@ impl Search {
         self.count = 0;
         self.group = 0;
         self.iban = 0;
+        self.iban_characters = 0;
+        self.closing = 0;
         self.run.class = 0;
         self.account.class = 0;
     }
 
     /// Takes the byte at a place of the text. Where it gives `true`, a value is proven but for what stands
-    /// before it: [`Search::weigh`] is to be asked.
+    /// before it: [`Search::weigh`] is to be asked. Where a group of digits has ended ([`Search::closes`]),
+    /// [`Search::close`] comes next.
     #[inline(always)]
     pub fn feed(&mut self, tables: &Tables, byte: u8, at: u32) -> bool {
-        if self.escape == ESCAPE_NONE {
-            if byte == b'%' || byte == b'\\' {
-                self.escape = if byte == b'%' { ESCAPE_PERCENT } else { ESCAPE_BACKSLASH };
-                self.escape_at = at;
-                return false;
-            }
-            return self.take(tables, byte, at);
-        }
-        let (begin, digit) = (self.escape_at, hex(byte));
-        if self.escape == ESCAPE_BACKSLASH {
-            if byte == b'\\' {
-                // An escape that is escaped.
-                return false;
-            }
-            if byte == b'u' {
-                self.escape = ESCAPE_U;
-                self.value = 0;
-                return false;
-            }
-            self.escape = ESCAPE_NONE;
-            // A line end, a tab: no letter.
-            let plain = if is_alphanumeric(byte) { b'\n' } else { byte };
-            return self.take(tables, plain, begin);
-        }
-        if digit > 15 {
-            // It was none. What it was made of ends whatever it stands in.
-            self.escape = ESCAPE_NONE;
-            return self.take(tables, b'%', begin);
-        }
-        self.value = (self.value << 4 | digit) & 0xffff;
-        if self.escape == ESCAPE_PERCENT {
-            self.value = digit;
-            self.escape = ESCAPE_PERCENT_1;
-            return false;
-        }
-        self.escape += 1;
-        if self.escape != ESCAPE_PERCENT_1 + 1 && self.escape != ESCAPE_U_END {
-            return false;
-        }
-        self.escape = ESCAPE_NONE;
-        let plain = if self.value < 0x80 { self.value as u8 } else { 0x80 };
+        let Some((plain, begin)) = self.unescape(byte, at) else { return false };
         self.take(tables, plain, begin)
     }
 
-    /// The text ends here.
+    /// Whether a group of digits has ended.
+    #[inline(always)]
+    pub fn closes(&self) -> bool {
+        self.closing != 0
+    }
+
+    /// The character that a byte is, or completes, and where it begins; `None` within an escape.
+    #[inline(always)]
+    fn unescape(&mut self, byte: u8, at: u32) -> Option<(u8, u32)> {
+        let escape = self.escape;
+        if escape == ESCAPE_NONE {
+            if byte != b'%' && byte != b'\\' {
+                return Some((byte, at));
+            }
+            self.escape = if byte == b'%' { ESCAPE_PERCENT } else { ESCAPE_BACKSLASH };
+            self.value = 0;
+            self.escape_at = at;
+            return None;
+        }
+        if escape == ESCAPE_BACKSLASH {
+            // An escape that is escaped goes on.
+            if byte == b'\\' {
+                return None;
+            }
+            if byte == b'u' {
+                self.escape = ESCAPE_U;
+                return None;
+            }
+            self.escape = ESCAPE_NONE;
+            // A line end, a tab: no letter.
+            return Some((if is_alphanumeric(byte) { b'\n' } else { byte }, self.escape_at));
+        }
+        let digit = hex(byte);
+        if digit > 15 {
+            // It was none. What it was made of ends whatever it stands in.
+            self.escape = ESCAPE_NONE;
+            return Some((b'%', self.escape_at));
+        }
+        self.value = (self.value << 4 | digit) & 0xffff;
+        self.escape = escape + 1;
+        if escape != ESCAPE_PERCENT_1 && escape + 1 != ESCAPE_U_END {
+            return None;
+        }
+        self.escape = ESCAPE_NONE;
+        Some((if self.value < 0x80 { self.value as u8 } else { 0x80 }, self.escape_at))
+    }
+
+    /// The text ends here: asked twice, since what ends right before it waits for two characters.
     #[inline(always)]
     pub fn end(&mut self, tables: &Tables, at: u32) -> bool {
         self.escape = ESCAPE_NONE;
         self.take(tables, b'\n', at)
     }
 
-    /// The text ended before: what may be proven by what follows it is.
-    #[inline(always)]
-    pub fn end_again(&mut self, tables: &Tables, at: u32) -> bool {
-        self.take(tables, b'\n', at)
-    }
-
     /// Takes a character.
     #[inline(always)]
     fn take(&mut self, tables: &Tables, byte: u8, at: u32) -> bool {
-        let mut ready = self.resolve(byte);
-        self.follow_run(tables, byte, at);
-        if self.follow_iban(tables, byte, at) {
-            ready = true;
-        }
+        let ready = self.resolve(byte);
+        self.follow_run(byte, at);
+        self.follow_iban(tables, byte, at);
         self.last = (self.last << 8 | byte as u32) & 0xffff;
         ready
     }
@@ -423,7 +458,7 @@ impl Search {
 
     /// Follows digits with one separator between two groups.
     #[inline(always)]
-    fn follow_run(&mut self, tables: &Tables, byte: u8, at: u32) {
+    fn follow_run(&mut self, byte: u8, at: u32) {
         if byte.is_ascii_digit() {
             if self.count == 0 {
                 self.run_start = at;
@@ -433,14 +468,20 @@ impl Search {
                 let (last, second) = (self.last as u8, (self.last >> 8) as u8);
                 self.clean = is_clean_before(last, second) as u32;
             }
-            self.digits[(self.count & 31) as usize] = byte & 0x0f;
-            self.count += 1;
-            self.group += 1;
+            self.add_digit((byte & 0x0f) as u32);
             return;
         }
-        if self.count == 0 {
-            return;
+        if self.count != 0 {
+            self.closing = byte as u32 | CLOSING;
+            self.closing_at = at;
         }
+    }
+
+    /// Judges the digits that ended, and goes on behind them.
+    #[inline(always)]
+    pub fn close(&mut self, tables: &Tables) {
+        let (byte, at) = (self.closing as u8, self.closing_at);
+        self.closing = 0;
         if self.group != 0 {
             self.groups = self.groups << 8 | self.group as u64 & 0xff;
             if self.clean != 0 {
@@ -460,59 +501,85 @@ impl Search {
     #[inline(always)]
     fn judge_run(&mut self, tables: &Tables, byte: u8, at: u32) {
         let bare = self.groups < 0x100;
-        let mut found = NO_PENDING;
-        if self.count >= 13 && self.count <= 19 {
-            if !bare && !is_grouped(tables, self.groups) {
-                return;
-            }
-            let Some(issuer) = self.issuer(tables) else { return };
-            if !self.is_luhn() {
-                return;
-            }
-            found.class = CLASS_CARD + 1;
-            found.confidence = if bare { LOW } else { HIGH } as u32;
-            // Identifiers of 64 bits have 17 to 19 digits.
-            found.needs_key = (issuer.wide != 0 || (bare && self.count > 16)) as u32;
+        let (class, confidence, mut needs_key) = if self.count >= 13 && self.count <= 19 {
+            (CLASS_CARD, if bare { LOW } else { HIGH }, bare && self.count > 16)
         } else if self.groups == 0x03_02_04 && (self.code == b'-' as u32 || self.code == b' ' as u32)
         {
+            (CLASS_SSN, MEDIUM, false)
+        } else {
+            return;
+        };
+        if class == CLASS_SSN {
             if !self.is_ssn() {
                 return;
             }
-            found.class = CLASS_SSN + 1;
-            found.confidence = MEDIUM as u32;
         } else {
-            return;
+            if !self.is_luhn() || !(bare || is_grouped(tables, self.groups)) {
+                return;
+            }
+            let Some(issuer) = self.issuer(tables) else { return };
+            // Identifiers of 64 bits have 17 to 19 digits.
+            needs_key |= issuer.wide != 0;
         }
-        found.hash = self.hash();
+        // One by one: as a whole it would be a call of a function that fills memory.
+        let found = &mut self.run;
+        found.confidence = confidence as u32;
+        found.hash = self.hash;
         found.start = self.run_start;
         found.end = at;
         found.first = byte as u32;
         found.code = self.code;
-        self.run = found;
+        found.needs_key = needs_key as u32;
+        found.class = class + 1;
     }
 
+    /// Adds a digit to the run.
     #[inline(always)]
-    fn digit(&self, at: u32) -> u32 {
-        self.digits[(at & 31) as usize] as u32
+    fn add_digit(&mut self, digit: u32) {
+        if self.count == 0 {
+            self.issuer = 0;
+            self.number = 0;
+            // SAFETY: a field of this, volatile so that all of them are no call of a function that fills
+            // memory: calls go eight deep at most in the kernel, and this is the eighth.
+            unsafe { (&raw mut self.sum).write_volatile(0) };
+            self.doubled = 0;
+            self.differ = 0;
+            self.first = digit;
+            self.hash = HASH_BASIS;
+        }
+        if self.count < 6 {
+            self.issuer = self.issuer * 10 + digit;
+        }
+        if self.count < 9 {
+            self.number = self.number * 10 + digit;
+        }
+        // Every other digit from the last but one on counts twice, and its own digits are added up.
+        let twice = if digit > 4 { digit * 2 - 9 } else { digit * 2 };
+        let sum = self.doubled + digit;
+        self.doubled = self.sum + twice;
+        self.sum = sum;
+        self.differ |= digit ^ self.first;
+        self.hash = (self.hash ^ digit).wrapping_mul(HASH_PRIME);
+        self.count += 1;
+        self.group += 1;
     }
 
+    /// Whether an issuer has numbers that begin like that and are as long; of a narrow range sooner than
+    /// of a wide one.
     #[inline(always)]
     fn issuer<'t>(&self, tables: &'t Tables) -> Option<&'t Issuer> {
-        let mut iin = 0;
-        let mut at = 0;
-        while at < 6 {
-            iin = iin * 10 + self.digit(at);
-            at += 1;
-        }
+        let (issuer, count) = (self.issuer, self.count);
         let mut row = 0;
         while row < ISSUERS_MAX {
-            let issuer = &tables.issuers[row];
-            if iin >= issuer.from
-                && iin <= issuer.to
-                && self.count >= issuer.digits_min as u32
-                && self.count <= issuer.digits_max as u32
-            {
-                return Some(issuer);
+            let it = &tables.issuers[row];
+            // The upper bit is set where one of them is less than it should be. One comparison, and not
+            // four: the verifier follows each way of each.
+            let less = issuer.wrapping_sub(it.from)
+                | it.to.wrapping_sub(issuer)
+                | count.wrapping_sub(it.digits_min as u32)
+                | (it.digits_max as u32).wrapping_sub(count);
+            if less >> 31 == 0 {
+                return Some(it);
             }
             row += 1;
         }
@@ -522,59 +589,26 @@ impl Search {
     /// ISO/IEC 7812-1 annex B, and not one digit repeated.
     #[inline(always)]
     fn is_luhn(&self) -> bool {
-        let (mut sum, mut differ, mut at) = (0, 0, 0);
-        while at < 19 {
-            if at < self.count {
-                let digit = self.digit(at);
-                differ |= digit ^ self.digit(0);
-                let doubled = (self.count - at) & 1 == 0;
-                let twice = digit * 2;
-                sum += if !doubled {
-                    digit
-                } else if twice > 9 {
-                    twice - 9
-                } else {
-                    twice
-                };
-            }
-            at += 1;
-        }
-        sum % 10 == 0 && differ != 0
+        self.sum.is_multiple_of(10) && self.differ != 0
     }
 
     /// 20 CFR 422.103, as the detector reads it; specimens count.
     #[inline(always)]
     fn is_ssn(&self) -> bool {
-        let (mut number, mut differ, mut at) = (0, 0, 0);
-        while at < 9 {
-            number = number * 10 + self.digit(at);
-            differ |= self.digit(at) ^ self.digit(0);
-            at += 1;
-        }
+        let number = self.number;
         let (area, group, serial) = (number / 1_000_000, number / 10_000 % 100, number % 10_000);
-        area != 0 && area != 666 && area < 900 && group != 0 && serial != 0 && differ != 0
-    }
-
-    #[inline(always)]
-    fn hash(&self) -> u32 {
-        let (mut hash, mut at) = (0x811c_9dc5u32, 0);
-        while at < 19 {
-            if at < self.count {
-                hash = (hash ^ self.digit(at)).wrapping_mul(0x0100_0193);
-            }
-            at += 1;
-        }
-        hash
+        let issued = area != 0 && area != 666 && area < 900;
+        issued && group != 0 && serial != 0 && self.differ != 0
     }
 
     /// Follows two capitals, two digits and what the country's numbers go on with: in one piece, or in
     /// fours.
     #[inline(always)]
-    fn follow_iban(&mut self, tables: &Tables, byte: u8, at: u32) -> bool {
+    fn follow_iban(&mut self, tables: &Tables, byte: u8, at: u32) {
         if self.account.class != 0 {
             // The first character behind it.
             self.account.first = byte as u32;
-            return false;
+            return;
         }
         let upper = byte.is_ascii_uppercase();
         if self.iban_characters == 1 && !upper {
@@ -588,7 +622,7 @@ impl Search {
                 self.iban_start = at;
                 self.country = byte as u32;
             }
-            return false;
+            return;
         }
         let digit = byte.is_ascii_digit();
         if self.iban_characters == 1 {
@@ -598,8 +632,8 @@ impl Search {
             self.remainder = 0;
             self.check = 0;
             self.iban_code = 0;
-            self.iban_hash = 0x811c_9dc5;
-            return false;
+            self.iban_hash = HASH_BASIS;
+            return;
         }
         let place = self.iban_characters;
         if place < 4 {
@@ -609,7 +643,7 @@ impl Search {
                 self.iban = 0;
                 self.iban_characters = 0;
             }
-            return false;
+            return;
         }
         if is_separator(byte) {
             let first = place == 4 && self.iban_code == 0;
@@ -621,7 +655,7 @@ impl Search {
                 self.iban_characters = 0;
             }
             self.iban_code = byte as u32;
-            return false;
+            return;
         }
         // In fours, if at all.
         let split = self.iban_code != 0 && place % 4 == 0;
@@ -637,7 +671,7 @@ impl Search {
         if !fits {
             self.iban = 0;
             self.iban_characters = 0;
-            return false;
+            return;
         }
         self.add(byte);
         self.iban_characters = place + 1;
@@ -648,15 +682,17 @@ impl Search {
             let (first, second) = (self.country / 26 + 10, self.country % 26 + 10);
             let moved = (self.remainder * 10_000 + first * 100 + second) % 97;
             if (moved * 100 + self.check) % 97 == 1 {
-                self.account = NO_PENDING;
-                self.account.class = CLASS_IBAN + 1;
-                self.account.confidence = HIGH as u32;
-                self.account.hash = self.iban_hash;
-                self.account.start = self.iban_start;
-                self.account.end = at + 1;
+                let found = &mut self.account;
+                found.confidence = HIGH as u32;
+                found.hash = self.iban_hash;
+                found.start = self.iban_start;
+                found.end = at + 1;
+                found.first = 0;
+                found.code = 0;
+                found.needs_key = 0;
+                found.class = CLASS_IBAN + 1;
             }
         }
-        false
     }
 
     /// Adds a character to the account.
@@ -665,7 +701,7 @@ impl Search {
         let value = if byte.is_ascii_digit() { byte - b'0' } else { byte.wrapping_sub(b'A') + 10 };
         let shifted = if value < 10 { self.remainder * 10 } else { self.remainder * 100 };
         self.remainder = (shifted + value as u32) % 97;
-        self.iban_hash = (self.iban_hash ^ value as u32).wrapping_mul(0x0100_0193);
+        self.iban_hash = (self.iban_hash ^ value as u32).wrapping_mul(HASH_PRIME);
     }
 }
 
@@ -731,7 +767,7 @@ impl Context {
 
     /// Takes the byte before the last one; whether more are wanted.
     #[inline(always)]
-    pub fn feed(&mut self, tables: &Tables, byte: u8) -> bool {
+    pub fn feed(&mut self, says: impl Fn(u32) -> u32, byte: u8) -> bool {
         let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
         if self.inside == 0 {
             if byte == b':' || byte == b'=' || byte == b'>' {
@@ -750,38 +786,35 @@ impl Context {
             }
             self.inside = 1;
         }
+        // From small to capital: going back, a capital before a small letter begins its word, and a small
+        // one before a capital has it behind it.
+        let next = self.next as u8;
+        let ended = !letter || (byte.is_ascii_lowercase() && next.is_ascii_uppercase());
+        if ended {
+            self.end_word(says);
+            self.next = 0;
+        }
         if letter {
-            // From small to capital: going back, a capital before a small letter begins its word.
-            let begins = byte.is_ascii_uppercase() && (self.next as u8).is_ascii_lowercase();
-            let ended = byte.is_ascii_lowercase() && (self.next as u8).is_ascii_uppercase();
-            if ended {
-                self.end_word(tables);
-            }
             self.hash = WordHash(self.hash).before(byte).0;
             self.joined = WordHash(self.joined).before(byte).0;
             self.letters += 1;
-            self.next = byte as u32;
-            if begins {
-                self.end_word(tables);
-                self.next = 0;
-            }
-            return self.words < CONTEXT_WORDS_MAX;
+            // A capital before a small letter: what comes before it is another word, whatever it is.
+            let begins = byte.is_ascii_uppercase() && next.is_ascii_lowercase();
+            self.next = if begins { b'A' } else { byte } as u32;
         }
-        self.end_word(tables);
-        self.next = 0;
         let joins = byte == b'_' || byte == b'-' || byte == b'.' || byte == b' ';
-        joins && self.words < CONTEXT_WORDS_MAX
+        (letter || joins) && self.words < CONTEXT_WORDS_MAX
     }
 
     #[inline(always)]
-    fn end_word(&mut self, tables: &Tables) {
+    fn end_word(&mut self, look_up: impl Fn(u32) -> u32) {
         if self.letters == 0 {
             return;
         }
-        let mut says = look_up(tables, self.hash);
+        let mut says = look_up(self.hash);
         if self.words != 0 {
             // Hostile is only the last term of a key.
-            says = says & !WORD_HOSTILE | look_up(tables, self.joined);
+            says = says & !WORD_HOSTILE | look_up(self.joined);
         }
         if self.is_key == 0 {
             says &= !(WORD_HOSTILE | WORD_DOUBTFUL);
@@ -794,24 +827,23 @@ impl Context {
 
     /// Nothing is before what was read.
     #[inline(always)]
-    pub fn end(&mut self, tables: &Tables) {
-        self.end_word(tables);
+    pub fn end(&mut self, says: impl Fn(u32) -> u32) {
+        self.end_word(says);
     }
 }
 
 /// What a word or a term says.
 #[inline(always)]
-fn look_up(tables: &Tables, hash: u32) -> u32 {
-    let mut says = 0;
+pub fn look_up(tables: &Tables, hash: u32) -> u32 {
     let mut probe = 0;
     while probe < WORD_PROBES {
         let word = &tables.words[(hash as usize + probe) % WORD_SLOTS];
         if word.hash == hash {
-            says = word.says;
+            return word.says;
         }
         probe += 1;
     }
-    says
+    0
 }
 
 impl Search {
@@ -856,18 +888,19 @@ impl Search {
 /// Searches a text of which the first bytes, so many, were searched before, as the kernel does.
 pub fn search(tables: &Tables, text: &[u8], fresh: u32) -> Search {
     let mut search = Search { fresh, ..Search::NEW };
+    let says = |hash: u32| look_up(tables, hash);
     let weigh = |search: &mut Search| {
         let mut context = Context::before(search.ready_start());
         let mut read = 0;
         while read < CONTEXT_BYTES_MAX {
             let Some(byte) = text.get(context.at as usize) else { break };
-            if !context.feed(tables, *byte) {
+            if !context.feed(says, *byte) {
                 break;
             }
             context.at = context.at.wrapping_sub(1);
             read += 1;
         }
-        context.end(tables);
+        context.end(says);
         search.weigh(&context);
     };
     let mut at = 0;
@@ -875,13 +908,20 @@ pub fn search(tables: &Tables, text: &[u8], fresh: u32) -> Search {
         if search.feed(tables, text[at], at as u32) {
             weigh(&mut search);
         }
+        if search.closes() {
+            search.close(tables);
+        }
         at += 1;
     }
-    if search.end(tables, at as u32) {
-        weigh(&mut search);
-    }
-    if search.end_again(tables, at as u32) {
-        weigh(&mut search);
+    let mut times = 0;
+    while times < 2 {
+        if search.end(tables, at as u32) {
+            weigh(&mut search);
+        }
+        if search.closes() {
+            search.close(tables);
+        }
+        times += 1;
     }
     search
 }

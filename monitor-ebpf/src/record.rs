@@ -58,8 +58,8 @@ pub struct SampleHead {
     pub source_port: u16,
     /// Remote port, host order.
     pub destination_port: u16,
-    /// Reserved, 0.
-    pub reserved: u32,
+    /// What the kernel decided on it: bits of `prevention::VERDICT_*`.
+    pub verdict: u32,
     /// Local address, the first 4 bytes for AF_INET.
     pub source: [u8; 16],
     /// Remote address, likewise.
@@ -112,6 +112,10 @@ pub struct Flow {
     pub claimed_bytes: u32,
     /// Bytes of TLS records that were counted as unread: a handshake, until the session is known.
     pub tls_unread: u32,
+    /// Bytes of datagrams that are to be dropped where they leave.
+    pub block_bytes: u32,
+    /// Reserved, 0.
+    pub reserved: u32,
     /// The last bytes seen, right-aligned.
     pub tail: [u8; TAIL_BYTES],
 }
@@ -137,6 +141,8 @@ impl Flow {
         hole_to: 0,
         claimed_bytes: 0,
         tls_unread: 0,
+        block_bytes: 0,
+        reserved: 0,
         tail: [0; TAIL_BYTES],
     };
 }
@@ -207,6 +213,8 @@ pub struct Session {
     pub family: u16,
     /// Times that the first write came again.
     pub repeats: u16,
+    /// Whether what it is written may not leave: its socket is shut once it is known.
+    pub blocked: u64,
 }
 
 impl Session {
@@ -230,6 +238,7 @@ impl Session {
         destination_port: 0,
         family: 0,
         repeats: 0,
+        blocked: 0,
     };
 }
 
@@ -350,12 +359,12 @@ pub struct Coverage {
 
 const _: () = assert!(core::mem::size_of::<SampleHead>() == SAMPLE_HEAD_BYTES);
 const _: () = assert!(SAMPLE_HEAD_BYTES.is_multiple_of(8));
-const _: () = assert!(core::mem::size_of::<Flow>() == 88 + TAIL_BYTES);
+const _: () = assert!(core::mem::size_of::<Flow>() == 96 + TAIL_BYTES);
 const _: () = assert!(core::mem::size_of::<ProcessId>() == 16);
 const _: () = assert!(core::mem::size_of::<ProcessInfo>() == 40 + EXE_BYTES + ARGS_BYTES);
 const _: () = assert!(core::mem::size_of::<Coverage>() == 128);
 const _: () = assert!(core::mem::size_of::<SessionKey>() == 16);
-const _: () = assert!(core::mem::size_of::<Session>() == 152);
+const _: () = assert!(core::mem::size_of::<Session>() == 160);
 const _: () = assert!(core::mem::size_of::<FileSeen>() == 32);
 
 /// Reads little- or big-endian fields, as the host has them, off a slice that may be too short.
@@ -418,7 +427,7 @@ impl SampleHead {
             family: at.u16()?,
             source_port: at.u16()?,
             destination_port: at.u16()?,
-            reserved: at.u32()?,
+            verdict: at.u32()?,
             source: at.array()?,
             destination: at.array()?,
             comm: at.array()?,

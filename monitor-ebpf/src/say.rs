@@ -28,6 +28,8 @@ lines! {
     debug say_flows_full(cookie: u64) = "no room for flow {}";
     /// A packet of a socket that is shut.
     debug say_dropped(cookie: u64, bytes: u64) = "socket {} is shut: {} bytes dropped";
+    /// Something proven was about to be sent.
+    debug say_verdict(tgid: u32, verdict: u32) = "process {} sends what a rule stops: verdict {}";
     /// A program began.
     debug say_exec(tgid: u32, cgroup: u64) = "process {} of cgroup {} began a program";
 }

@@ -24,7 +24,7 @@ use monitor_ebpf::{
 };
 
 use crate::{
-    account::{add, count, coverage, flow},
+    account::{add, count, coverage, flow, shut},
     gather::{buffer, segments},
     kernel::{self, Current, IPPROTO_TCP, Socket, is_internet, read_user},
     scan::opaque,
@@ -87,6 +87,7 @@ fn begin(session: &mut Session, address: u64) {
     session.end = 0;
     session.first_sum = 0;
     session.repeats = 0;
+    session.blocked = 0;
 }
 
 /// Who runs.
@@ -513,6 +514,7 @@ fn try_bind(slot: u32) -> Option<()> {
     let session = known(&key(mark.address))?;
     let work = work(slot)?;
     let cookie = work.head.cookie;
+    let blocked = session.blocked;
     if session.cookie != cookie {
         if !within && session.cookie != 0 && Socket::at(session.sock).is_open(session.cookie) {
             return None;
@@ -524,6 +526,9 @@ fn try_bind(slot: u32) -> Option<()> {
         session.sock = work.sock;
         set_ends(slot, session);
     }
+    if blocked != 0 {
+        shut(cookie);
+    }
     mark.at_ns = 0;
     mark.mixed = 0;
     // A handshake alone may be of who writes past the hooks.
@@ -531,6 +536,14 @@ fn try_bind(slot: u32) -> Option<()> {
         is_read(flow(cookie)?);
     }
     Some(())
+}
+
+/// What is written to a session may not leave: the socket that its records come to is shut.
+#[inline(always)]
+pub fn block_session(address: u64) {
+    if let Some(session) = known(&key(address)) {
+        session.blocked = 1;
+    }
 }
 
 /// Bytes of a handshake, with a chain of certificates.

@@ -11,7 +11,9 @@ use monitor_ebpf::{
 use crate::{
     account::{area, cpu},
     kernel::{self, SockCommon},
+    prove::Proving,
     scan::Scan,
+    verdict::Deciding,
 };
 
 /// One work area. `head`, `tail` and `text` lie as a record does.
@@ -69,6 +71,8 @@ pub struct Work {
     /// Of the socket that the send is on.
     pub common: SockCommon,
     pub scan: Scan,
+    pub proving: Proving,
+    pub deciding: Deciding,
     pub head: SampleHead,
     pub tail: [u8; TAIL_BYTES],
     // Twice a chunk: the verifier sees `filled + n` only as the sum of two bounds.
@@ -155,6 +159,8 @@ impl Work {
         self.over_opaque = 0;
         self.tls = 0;
         self.flows_full = 0;
+        self.deciding.block = 0;
+        self.head.verdict = 0;
     }
 }
 

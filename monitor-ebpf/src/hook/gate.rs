@@ -37,8 +37,8 @@ const IPPROTO_UDPLITE: u16 = 136;
 pub fn gate_egress(context: SkBuffContext) -> i32 {
     let verdict = weigh(context.skb.skb);
     if verdict >= LOOK {
-        look_at(&context, verdict - LOOK);
-        return PASS as i32;
+        // The verifier wants to see that it is one of two.
+        return (opaque(look_at(&context, verdict - LOOK)) & 1) as i32;
     }
     // The verifier wants to see that it is one of two.
     (opaque(verdict) & 1) as i32
@@ -75,8 +75,9 @@ struct Payload {
 #[inline(always)]
 fn try_weigh(context: &SkBuffContext) -> Option<u32> {
     let payload = payload(context)?;
-    // Every other packet is a bare acknowledgement.
-    if payload.bytes == 0 && !any_shut() {
+    // Every other packet is a bare acknowledgement. Those of a socket that is shut leave too, and so does
+    // its reset.
+    if payload.bytes == 0 {
         return None;
     }
     // SAFETY: the context is this program's own.
@@ -89,10 +90,14 @@ fn try_weigh(context: &SkBuffContext) -> Option<u32> {
         say_dropped(cookie, payload.bytes as u64);
         return Some(DROP);
     }
-    if payload.bytes == 0 {
-        return None;
-    }
     let flow = flow(cookie)?;
+    if flow.block_bytes != 0 {
+        flow.block_bytes = flow.block_bytes.saturating_sub(payload.bytes);
+        flow.unclaimed_bytes(payload.bytes);
+        count(Counter::BytesDropped, payload.bytes as u64);
+        say_dropped(cookie, payload.bytes as u64);
+        return Some(DROP);
+    }
     let sent = advance(flow, &payload);
     if sent == 0 {
         return None;
@@ -163,11 +168,11 @@ fn note(
     Some(LOOK + slot)
 }
 
-/// Looks at what is noted, chunk by chunk.
+/// Looks at what is noted, chunk by chunk, and says whether it may leave.
 #[inline(always)]
-fn look_at(context: &SkBuffContext, slot: u32) {
+fn look_at(context: &SkBuffContext, slot: u32) -> u32 {
     for _ in 0..PACKET_CHUNKS_MAX {
-        let Some(work) = work(slot) else { return };
+        let Some(work) = work(slot) else { return PASS };
         let left = work.left as u32;
         if left == 0 {
             break;
@@ -189,7 +194,7 @@ fn look_at(context: &SkBuffContext, slot: u32) {
         work.done = (work.left == 0) as u32;
         flush_packet(slot);
     }
-    finish_packet(slot);
+    finish_packet(slot)
 }
 
 /// Keeps account of a packet that was looked at.
@@ -211,8 +216,12 @@ extern "C" fn finish_packet(slot: u32) -> u32 {
             coverage.unreadable_bytes = coverage.unreadable_bytes.saturating_sub(looked_at);
         }
     }
+    let stopped = work.deciding.block != 0;
+    if stopped {
+        count(Counter::BytesDropped, work.head.send_bytes);
+    }
     give(slot);
-    0
+    if stopped { DROP } else { PASS }
 }
 
 /// Notes whose packet it is and where it goes.
@@ -242,7 +251,7 @@ fn head(
     head.flags = FLAG_DESTINATION | FLAG_PACKET;
     head.protocol = payload.protocol;
     head.position = payload.end.map_or(0, |end| end.wrapping_sub(bytes));
-    head.reserved = 0;
+    head.verdict = 0;
     head.session = 0;
     head.socket = 0;
     head.source = [0; 16];

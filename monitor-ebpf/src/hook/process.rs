@@ -19,6 +19,7 @@ use crate::{
     hook::file::tell,
     kernel::{File, Task, binprm_interp},
     say::say_exec,
+    verdict::{inherit, tell_started},
 };
 
 /// `sched_process_exec(task, old_pid, binprm)`
@@ -80,6 +81,7 @@ fn try_exec(task: Task, binprm: u64) -> Option<()> {
     info.args_bytes = if failed == 0 { bytes } else { 0 };
     let id = id_of(task)?;
     keep_process(&id, info);
+    tell_started(&id);
     say_exec(id.tgid, info.cgroup_id);
     Some(())
 }
@@ -106,7 +108,9 @@ fn try_fork(parent: Task, child: Task) -> Option<()> {
         }
     }
     set_whereabouts(info, parent_id);
-    keep_process(&id_of(child)?, info);
+    let child_id = id_of(child)?;
+    keep_process(&child_id, info);
+    inherit(&parent_id, &child_id);
     Some(())
 }
 

@@ -17,6 +17,7 @@ use crate::{
     gather::message,
     kernel::{AF_INET, Socket, is_internet},
     say::say_dropped,
+    verdict::is_stopped,
     work::{give, take_tap},
 };
 
@@ -28,13 +29,15 @@ fn argument(context: *mut core::ffi::c_void, n: usize) -> u64 {
     unsafe { *context.cast::<u64>().add(n) }
 }
 
-/// Examines what `message` sends on `socket`.
+/// Examines what `message` sends on `socket`, and says whether it is to be refused.
 #[inline(always)]
-fn examine(socket: Socket, sent: u64) {
+fn examine(socket: Socket, sent: u64) -> bool {
     // Where another send of this CPU is being looked at, the gate looks at this one.
-    let Some(slot) = take_tap() else { return };
+    let Some(slot) = take_tap() else { return false };
     message(slot, socket.address(), sent);
+    let stopped = is_stopped(slot);
     give(slot);
+    stopped
 }
 
 /// `…_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)`
@@ -118,8 +121,11 @@ pub fn transport_other(context: FEntryContext) -> i32 {
 /// The tap by LSM, of all sockets.
 #[lsm(hook = "socket_sendmsg")]
 pub fn lsm_tap(context: LsmContext) -> i32 {
-    if let Some(socket) = Socket::of(argument(context.as_ptr(), 0)) {
-        examine(socket, argument(context.as_ptr(), 1));
+    if let Some(socket) = Socket::of(argument(context.as_ptr(), 0))
+        && examine(socket, argument(context.as_ptr(), 1))
+    {
+        count(Counter::BytesRefused, argument(context.as_ptr(), 2) as u32 as u64);
+        return -EPERM;
     }
     0
 }
