@@ -98,7 +98,7 @@ pub mod map {
     pub const PREVENTS: &str = "PREVENTS";
     /// [`crate::proof::Tables`].
     pub const PROOF_TABLES: &str = "PROOF_TABLES";
-    /// [`crate::record::ProcessId`] to [`crate::prevention::Scope`].
+    /// Thread group id to [`crate::prevention::Scope`].
     pub const SCOPES: &str = "SCOPES";
     /// Ring buffer of [`crate::record::ProcessId`]s: programs that start while something is prevented.
     pub const STARTED: &str = "STARTED";

@@ -6,7 +6,9 @@ use crate::proof::PROOFS_MAX;
 use crate::record::ProcessId;
 
 /// Clauses of one policy at most: rules that prevent, and their exceptions.
-pub const CLAUSES_MAX: usize = 64;
+pub const CLAUSES_MAX: usize = 63;
+/// Room for them: a power of two.
+pub const CLAUSE_SLOTS: usize = 64;
 /// Rows of networks, all clauses together.
 pub const NETWORKS_MAX: usize = 128;
 /// Spans of ports of one clause.
@@ -53,13 +55,15 @@ pub const NETWORK_CIDR: u32 = 0;
 pub const NETWORK_PUBLIC: u32 = 1;
 /// A destination that is not known.
 pub const NETWORK_UNKNOWN: u32 = 2;
+/// As [`NETWORK_CIDR`], of IPv6: no address of IPv4 lies in it.
+pub const NETWORK_CIDR_V6: u32 = 3;
 
 /// [`Prevention::flags`]: decisions are told and not carried out.
 pub const PREVENTION_DRY_RUN: u32 = 1;
 
 /// [`Scope::clauses`]: the process is protected.
 pub const SCOPE_PROTECTED: u64 = 1 << 63;
-const _: () = assert!(CLAUSES_MAX <= 64);
+const _: () = assert!(CLAUSES_MAX < 64);
 
 /// A network: those addresses that are `address` where `mask` has bits. IPv4 is in ::ffff:0:0/96
 /// (RFC 4291, 2.5.5.2).
@@ -129,10 +133,13 @@ pub struct Prevention {
     /// Which table it is: a [`Scope`] of another is not known.
     pub generation: u32,
     /// The clauses.
-    pub clauses: [Clause; CLAUSES_MAX],
+    pub clauses: [Clause; CLAUSE_SLOTS],
     /// The networks.
     pub networks: [Network; NETWORKS_MAX],
 }
+
+/// `USER_HZ` of what the kernel tells programs, as nanoseconds (include/asm-generic/param.h).
+pub const TICK_NS: u64 = 10_000_000;
 
 /// Which clauses a process is in, as the daemon found out at its start.
 #[repr(C)]
@@ -142,6 +149,9 @@ pub struct Scope {
     pub clauses: u64,
     /// Names its executable; 0 where it is not known.
     pub executable: u64,
+    /// When it began, in ticks of [`TICK_NS`] since boot, as proc(5) has it: what has its pid later is
+    /// another.
+    pub start_ticks: u64,
     /// [`Prevention::generation`] that it is for.
     pub generation: u32,
     /// Reserved, 0.
@@ -199,5 +209,5 @@ pub const VERDICT_UNABLE: u32 = 1 << 27;
 
 const _: () = assert!(core::mem::size_of::<Clause>() == 8 + 16 * 4 + PORTS_MAX * 8 + UIDS_MAX * 8);
 const _: () = assert!(core::mem::size_of::<Network>() == 40);
-const _: () = assert!(core::mem::size_of::<Scope>() == 24);
+const _: () = assert!(core::mem::size_of::<Scope>() == 32);
 const _: () = assert!(PROOFS_MAX <= THRESHOLD_MAX);

@@ -135,6 +135,10 @@ pub struct Proof {
     pub hash: u32,
     /// Where it begins in tail and text.
     pub start: u32,
+    /// Behind its last byte.
+    pub end: u32,
+    /// Reserved, 0.
+    pub reserved: u32,
 }
 
 /// A value that may be proven by what follows it.
@@ -254,7 +258,8 @@ const NO_PENDING: Pending = Pending {
     code: 0,
     needs_key: 0,
 };
-const NO_PROOF: Proof = Proof { class: 0, confidence: 0, hash: 0, start: 0 };
+const NO_PROOF: Proof =
+    Proof { class: 0, confidence: 0, hash: 0, start: 0, end: 0, reserved: 0 };
 
 impl Search {
     /// At the beginning of a text.
@@ -871,15 +876,10 @@ impl Search {
             }
             confidence -= 1;
         }
-        self.keep(class, confidence, ready.hash, ready.start);
-    }
-
-    /// Keeps a proof.
-    #[inline(always)]
-    pub fn keep(&mut self, class: u32, confidence: u32, hash: u32, start: u32) {
+        let (hash, start, end) = (ready.hash, ready.start, ready.end);
         let at = self.found;
         if (at as usize) < PROOFS_MAX {
-            self.proofs[at as usize] = Proof { class, confidence, hash, start };
+            self.proofs[at as usize] = Proof { class, confidence, hash, start, end, reserved: 0 };
         }
         self.found = at.wrapping_add(1);
     }

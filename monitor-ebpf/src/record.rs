@@ -387,6 +387,14 @@ impl Fields<'_> {
     }
 }
 
+impl ProcessId {
+    /// Parses the fields in their order.
+    pub fn parse(record: &[u8]) -> Option<ProcessId> {
+        let mut at = Fields(record);
+        Some(ProcessId { start_ns: at.u64()?, tgid: at.u32()?, reserved: at.u32()? })
+    }
+}
+
 impl FileSeen {
     /// Parses the fields in their order.
     pub fn parse(record: &[u8]) -> Option<FileSeen> {

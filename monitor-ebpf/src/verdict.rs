@@ -10,10 +10,10 @@ use aya_ebpf::{
 use monitor_ebpf::{
     Counter,
     prevention::{
-        ACTION_BLOCK, ACTION_KILL, CLAUSES_MAX, Clause, EXECUTABLES_MAX, KIND_EXCEPTION, Minute,
-        NETWORK_CIDR, NETWORK_PUBLIC, NETWORK_UNKNOWN, NETWORKS_MAX, PORTS_MAX,
+        ACTION_BLOCK, ACTION_KILL, CLAUSE_SLOTS, CLAUSES_MAX, Clause, EXECUTABLES_MAX, KIND_EXCEPTION, Minute,
+        NETWORK_CIDR_V6, NETWORK_PUBLIC, NETWORK_UNKNOWN, NETWORKS_MAX, PORTS_MAX,
         PREVENTION_DRY_RUN, Prevention, SCOPE_PROTECTED, SCOPES_MAX, STARTED_RING_BYTES, Scope,
-        THRESHOLD_MAX, THRESHOLDS_MAX, TRANSPORT_OTHER, TRANSPORT_PACKET, TRANSPORT_TCP,
+        THRESHOLD_MAX, THRESHOLDS_MAX, TICK_NS, TRANSPORT_OTHER, TRANSPORT_PACKET, TRANSPORT_TCP,
         TRANSPORT_TLS, TRANSPORT_UDP, TRANSPORT_UNIX, Threshold, ThresholdKey, UIDS_MAX,
         VERDICT_ACTION_SHIFT, VERDICT_DRY_RUN, VERDICT_LIMITED, VERDICT_PROTECTED, VERDICT_UNABLE,
     },
@@ -34,7 +34,7 @@ static PREVENTION: Array<Prevention> = Array::with_max_entries(2, 0);
 #[map]
 static PREVENTS: Array<u32> = Array::with_max_entries(1, 0);
 #[map]
-static SCOPES: LruHashMap<ProcessId, Scope> = LruHashMap::with_max_entries(SCOPES_MAX, 0);
+static SCOPES: LruHashMap<u32, Scope> = LruHashMap::with_max_entries(SCOPES_MAX, 0);
 #[map]
 static THRESHOLDS: LruHashMap<ThresholdKey, Threshold> =
     LruHashMap::with_max_entries(THRESHOLDS_MAX, 0);
@@ -78,7 +78,8 @@ pub struct Deciding {
     hits: u32,
     /// Different values of them.
     values: u32,
-    reserved: u32,
+    /// Whether it is known which clauses the process is in.
+    classified: u32,
 }
 
 /// What is in force; `None` where nothing is prevented.
@@ -100,7 +101,7 @@ pub fn tell_started(process: &ProcessId) {
     if prevention().is_none() {
         return;
     }
-    let _ = SCOPES.remove(process);
+    let _ = SCOPES.remove(process.tgid);
     if STARTED.output::<ProcessId>(process, 0).is_err() {
         count(Counter::StartsLost, 1);
     }
@@ -112,10 +113,13 @@ pub fn inherit(parent: &ProcessId, child: &ProcessId) {
     if prevention().is_none() {
         return;
     }
-    if let Some(scope) = SCOPES.get_ptr(parent) {
+    if let Some(scope) = SCOPES.get_ptr(parent.tgid) {
         // SAFETY: a value of a map, of integers.
         let scope = unsafe { *scope };
-        let _ = SCOPES.insert(child, &scope, 0);
+        if scope.start_ticks == parent.start_ns / TICK_NS {
+            let scope = Scope { start_ticks: child.start_ns / TICK_NS, ..scope };
+            let _ = SCOPES.insert(child.tgid, &scope, 0);
+        }
     }
 }
 
@@ -174,12 +178,16 @@ fn begin(work: &mut Work, prevention: &Prevention) {
         TRANSPORT_OTHER
     };
     // Of who has just begun it is not known yet in what he is: rules for certain processes do not hold.
+    deciding.classified = 0;
     let (mut scope, mut executable) = (0, 0);
-    if let Some(known) = SCOPES.get_ptr(&work.process) {
+    if let Some(known) = SCOPES.get_ptr(work.process.tgid) {
         // SAFETY: a value of a map, of integers.
         let known = unsafe { *known };
-        if known.generation == prevention.generation {
+        if known.generation == prevention.generation
+            && known.start_ticks == work.process.start_ns / TICK_NS
+        {
             (scope, executable) = (known.clauses, known.executable);
+            deciding.classified = 1;
         }
     }
     deciding.scope = scope;
@@ -196,14 +204,16 @@ fn begin(work: &mut Work, prevention: &Prevention) {
     }
 }
 
+/// What stands before an IPv4 address, as this host reads it.
+const MAPPED: u32 = 0xffff_0000;
+
 /// Networks that are loopback or private, at most.
 const LOCAL_MAX: usize = 16;
 const _: () = assert!(LOCAL_MAX <= NETWORKS_MAX);
 
 #[inline(always)]
 fn lies_in(address: &[u64; 2], network: &monitor_ebpf::prevention::Network) -> bool {
-    network.kind == NETWORK_CIDR
-        && (address[0] ^ network.address[0]) & network.mask[0] == 0
+    (address[0] ^ network.address[0]) & network.mask[0] == 0
         && (address[1] ^ network.address[1]) & network.mask[1] == 0
 }
 
@@ -213,7 +223,7 @@ fn address(family: u16, address: &[u8; 16]) -> [u64; 2] {
     let words = unsafe { address.as_ptr().cast::<[u64; 2]>().read_unaligned() };
     if family == AF_INET {
         // ::ffff:a.b.c.d, in network order.
-        return [0, (words[0] as u32 as u64) << 32 | 0xffff_0000];
+        return [0, (words[0] as u32 as u64) << 32 | MAPPED as u64];
     }
     words
 }
@@ -223,11 +233,12 @@ fn address(family: u16, address: &[u8; 16]) -> [u64; 2] {
 #[inline(never)]
 extern "C" fn weigh_clause(slot: u32, index: u32) -> u32 {
     let Some(prevention) = prevention() else { return 0 };
-    let clause = &prevention.clauses[(index & (CLAUSES_MAX as u32 - 1)) as usize];
+    let clause = &prevention.clauses[(index & (CLAUSE_SLOTS as u32 - 1)) as usize];
     let holds = holds(slot, index) != 0;
     let Some(work) = work(slot) else { return 0 };
     if clause.kind == KIND_EXCEPTION {
-        if holds {
+        // Of who has just begun it is not known whether he is let through: then he is.
+        if holds || (clause.scoped != 0 && work.deciding.classified == 0) {
             work.deciding.excepted |= clause.wants[0];
         }
         return 0;
@@ -249,7 +260,7 @@ extern "C" fn weigh_clause(slot: u32, index: u32) -> u32 {
 extern "C" fn holds(slot: u32, index: u32) -> u32 {
     let (Some(work), Some(prevention)) = (work(slot), prevention()) else { return 0 };
     let deciding = &work.deciding;
-    let index = index & (CLAUSES_MAX as u32 - 1);
+    let index = index & (CLAUSE_SLOTS as u32 - 1);
     let clause = &prevention.clauses[index as usize];
     if clause.scoped != 0 && deciding.scope >> index & 1 == 0 {
         return 0;
@@ -292,6 +303,7 @@ const _: () = assert!(PORTS_MAX <= 16 && UIDS_MAX <= 16);
 extern "C" fn within(slot: u32, first: u32, rows: u32) -> u32 {
     let (Some(work), Some(prevention)) = (work(slot), prevention()) else { return 0 };
     let deciding = &work.deciding;
+    let is_ipv4 = deciding.address[0] == 0 && deciding.address[1] as u32 == MAPPED;
     let mut row = 0;
     while row < NETWORKS_MAX as u32 {
         if row >= rows {
@@ -303,6 +315,7 @@ extern "C" fn within(slot: u32, first: u32, rows: u32) -> u32 {
         let lies = match network.kind {
             NETWORK_UNKNOWN => !known,
             NETWORK_PUBLIC => known && deciding.local == 0,
+            NETWORK_CIDR_V6 => known && !is_ipv4 && lies_in(&deciding.address, network),
             _ => known && lies_in(&deciding.address, network),
         };
         if lies {
@@ -318,7 +331,7 @@ extern "C" fn within(slot: u32, first: u32, rows: u32) -> u32 {
 #[inline(never)]
 extern "C" fn reaches(slot: u32, index: u32) -> u32 {
     let (Some(work), Some(prevention)) = (work(slot), prevention()) else { return 0 };
-    let clause = &prevention.clauses[(index & (CLAUSES_MAX as u32 - 1)) as usize];
+    let clause = &prevention.clauses[(index & (CLAUSE_SLOTS as u32 - 1)) as usize];
     let wanted = clause.count | clause.distinct != 0;
     work.deciding.hits = 0;
     let mut at = 0;
@@ -387,7 +400,7 @@ extern "C" fn note_hit(slot: u32, index: u32, proof: u32) -> u32 {
 #[inline(never)]
 extern "C" fn is_reached(slot: u32, index: u32) -> u32 {
     let (Some(work), Some(prevention)) = (work(slot), prevention()) else { return 0 };
-    let clause = &prevention.clauses[(index & (CLAUSES_MAX as u32 - 1)) as usize];
+    let clause = &prevention.clauses[(index & (CLAUSE_SLOTS as u32 - 1)) as usize];
     let Some(threshold) = threshold(work, prevention, index) else { return 0 };
     let now = work.head.at_ns;
     // Counted in memory: of numbers that it knows the verifier follows each by itself.

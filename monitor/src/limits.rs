@@ -109,6 +109,10 @@ pub const CGROUPS_WALKED_MAX: usize = 4_096;
 pub const RECORDS_PER_TURN_MAX: usize = 256;
 /// How long a kill is watched for the process to be gone.
 pub const DEATH_WAIT_MS: u64 = 1_000;
+/// Programs that were started of which is found out in one turn in which clauses they are.
+pub const PROGRAMS_PER_TURN_MAX: usize = 64;
+/// Descriptors of a process among which the socket is searched whose connection is to end.
+pub const DESCRIPTORS_SEARCHED_MAX: usize = 4_096;
 /// Kills that are watched at once; more are reported as sent.
 pub const DEATHS_WATCHED_MAX: usize = 256;
 /// Processes that a status lists, those that sent most.

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use monitor_ebpf::proof;
+
 use crate::decide::{Decider, Decision, Event};
 use crate::decode::{Decoder, LeftOut, Part, Text, View, place, views_live};
-use crate::detect::{Engine, Hit, Key, Readings};
+use crate::detect::{Engine, Hit, Key, PROVEN, Readings, Reasons, proof_tables};
 use crate::limits::FINDINGS_PER_SAMPLE_MAX;
-use crate::model::{Finding, SampleHead};
-use crate::policy::Policy;
+use crate::model::{Confidence, Finding, SampleHead};
+use crate::policy::{Policy, Rule};
 use crate::reassemble::{Flows, Stats};
 
 /// What was found and what was left out, since the start.
@@ -85,6 +87,30 @@ impl Pipeline {
         (&self.findings, &self.decisions)
     }
 
+    /// The same for a sample on which the kernel has decided by the rule at an index: there is a decision of
+    /// it in any case, and a finding, though what stands around a value may speak against it.
+    pub fn proven(
+        &mut self,
+        head: &SampleHead,
+        bytes: &[u8],
+        rule: usize,
+    ) -> (&[Finding], &[Decision]) {
+        self.sample(head, bytes);
+        let policy = Arc::clone(self.decider.policy());
+        let Some(asked) = policy.rules.get(rule) else { return (&self.findings, &self.decisions) };
+        if self.decisions.iter().any(|decision| decision.rule == rule) {
+            return (&self.findings, &self.decisions);
+        }
+        let is_asked = |finding: &Finding| asked.entities.iter().any(|(e, _)| *e == finding.entity);
+        if !self.findings.iter().any(is_asked) {
+            self.finder.find_proven(bytes, asked, &mut self.findings, &mut self.counters);
+        }
+        let findings: Vec<usize> =
+            (0..self.findings.len()).filter(|&at| is_asked(&self.findings[at])).collect();
+        self.decisions.push(Decision { rule, action: asked.action, findings, window: None });
+        (&self.findings, &self.decisions)
+    }
+
     /// Puts another policy in force; flows go on.
     pub fn replace_policy(&mut self, policy: Arc<Policy>) {
         self.finder.engine = policy.engine();
@@ -134,6 +160,43 @@ impl Finder {
             let Some(value) = view.bytes.get(hit.start..hit.end) else { continue };
             let key = hit.key.and_then(|(start, end)| view.bytes.get(start..end));
             add(findings, (&self.engine, &self.key), hit, value, text.part, key, counters);
+        }
+    }
+}
+
+impl Finder {
+    /// Finds what the kernel has proven, by the same text.
+    fn find_proven(
+        &self,
+        bytes: &[u8],
+        rule: &Rule,
+        findings: &mut Vec<Finding>,
+        counters: &mut Counters,
+    ) {
+        let tables = proof_tables();
+        let search = proof::search(&tables, bytes, 0);
+        for found in search.proofs.iter().take(search.found as usize) {
+            let entity = PROVEN.iter().find(|(_, class)| *class == found.class);
+            let Some((entity, _)) = entity else { continue };
+            let Some(detector) = self.engine.id(entity) else { continue };
+            if !rule.entities.iter().any(|(asked, _)| asked.name() == *entity) {
+                continue;
+            }
+            let (start, end) = (found.start as usize, found.end as usize);
+            let Some(value) = bytes.get(start..end) else { continue };
+            let hit = Hit {
+                detector,
+                start,
+                end,
+                confidence: Confidence::Low,
+                score_db: 0,
+                reasons: Reasons::CHECKED.and(Reasons::DOUBT),
+                partial: false,
+                test_data: false,
+                key: None,
+                rival: None,
+            };
+            add(findings, (&self.engine, &self.key), &hit, value, Part::Text, None, counters);
         }
     }
 }

@@ -46,6 +46,7 @@ fn armed(debug: bool) -> Option<(MutexGuard<'static, ()>, Armed)> {
         needs: Needs::of_shapes(Shape::NARROW),
         opaque: OpaqueBudget::default(),
         tap: TapChoice::Best,
+        prevents: false,
         unix_sockets: false,
         tls: None,
         debug,

@@ -326,6 +326,7 @@ fn the_kernel_lets_through_what_the_model_does() {
         needs: needs(),
         opaque: OpaqueBudget { flow_bytes_per_s: u32::MAX, host_bytes_per_s: u32::MAX },
         tap: TapChoice::Best,
+        prevents: false,
         unix_sockets: false,
         tls: None,
         debug: false,

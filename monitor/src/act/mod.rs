@@ -16,6 +16,8 @@ use crate::policy::Policy;
 pub enum Outcome {
     /// Told, as the rule asks.
     Alerted,
+    /// The send was stopped, and its connection ended.
+    Blocked,
     /// The process is dead.
     Killed,
     /// The signal went out, but the process was not seen to end in time.
@@ -27,6 +29,9 @@ pub enum Outcome {
     /// A dry run: it would have been killed.
     #[serde(rename = "would-kill")]
     WouldKill,
+    /// A dry run: the send would have been stopped.
+    #[serde(rename = "would-block")]
+    WouldBlock,
 }
 
 impl Outcome {
@@ -34,11 +39,13 @@ impl Outcome {
     pub fn name(self) -> &'static str {
         match self {
             Outcome::Alerted => "alerted",
+            Outcome::Blocked => "blocked",
             Outcome::Killed => "killed",
             Outcome::Signalled => "signalled",
             Outcome::Refused => "refused",
             Outcome::Gone => "gone",
             Outcome::WouldKill => "would-kill",
+            Outcome::WouldBlock => "would-block",
         }
     }
 }
@@ -57,9 +64,14 @@ pub struct Killer {
     own_pid: u32,
     /// When the last kills were, nanoseconds since boot.
     recent_ns: VecDeque<u64>,
+    /// When connections were last ended, likewise.
+    blocks_ns: VecDeque<u64>,
     /// Since when the limit is reached.
     tripped: bool,
 }
+
+/// Connections ended within a minute that are remembered.
+const BLOCKS_KEPT_MAX: u32 = 65_536;
 
 /// The span over which kills are limited.
 const MINUTE_NS: u64 = 60_000_000_000;
@@ -67,7 +79,7 @@ const MINUTE_NS: u64 = 60_000_000_000;
 impl Killer {
     /// Nobody was killed yet.
     pub fn new(dry_run: bool, own_pid: u32) -> Killer {
-        Killer { dry_run, own_pid, recent_ns: VecDeque::new(), tripped: false }
+        Killer { dry_run, own_pid, recent_ns: VecDeque::new(), blocks_ns: VecDeque::new(), tripped: false }
     }
 
     /// Kills the process that sent, if all agree. `now_ns` is since boot. `shut` is called first,
@@ -100,6 +112,39 @@ impl Killer {
             Ok(None) => Attempt::Not(Outcome::Gone, None),
             Err(error) => Attempt::Not(Outcome::Refused, Some(format!("kernel: {error}"))),
         }
+    }
+
+    /// Whether a connection of the process may be ended, in the place of [`Killer::kill`].
+    ///
+    /// # Errors
+    ///
+    /// What is to be told instead.
+    pub fn may_block(
+        &mut self,
+        process: &Process,
+        policy: &Policy,
+        now_ns: u64,
+    ) -> Result<(), (Outcome, String)> {
+        if let Some(protection) = policy.protection(process, self.own_pid) {
+            return Err((Outcome::Refused, format!("protected: {protection}")));
+        }
+        while self.blocks_ns.front().is_some_and(|at| now_ns.saturating_sub(*at) > MINUTE_NS) {
+            self.blocks_ns.pop_front();
+        }
+        let limit = policy.settings.blocks_per_minute_max;
+        if self.blocks_ns.len() >= limit.min(BLOCKS_KEPT_MAX) as usize {
+            let reason = format!("limit of {limit} blocks per minute reached, alert only");
+            return Err((Outcome::Refused, reason));
+        }
+        self.blocks_ns.push_back(now_ns);
+        if self.dry_run { Err((Outcome::WouldBlock, "dry run".into())) } else { Ok(()) }
+    }
+
+    /// Sees to a process that the kernel has killed already.
+    pub fn killed_by_kernel(key: ProcessKey) -> Option<OwnedFd> {
+        let pid = i32::try_from(key.pid).ok().and_then(Pid::from_raw)?;
+        let pidfd = pidfd_open(pid, PidfdFlags::NONBLOCK).ok()?;
+        crate::capture::processes::is_alive(key).then_some(pidfd)
     }
 
     /// Whether the limit holds back kills now.

@@ -161,6 +161,7 @@ impl Programs {
         &mut self,
         kernel: &Kernel,
         choice: TapChoice,
+        prevents: bool,
     ) -> Result<Vec<Hook>, LoadError> {
         for (hook, tracepoint) in PAGE_HOOKS {
             self.attach_tracepoint(hook, tracepoint)?;
@@ -168,7 +169,12 @@ impl Programs {
         let mut hooks = Vec::new();
         let mut used: Option<TapWay> = None;
         let mut refused = None;
-        for way in TapWay::ALL {
+        let mut ways = TapWay::ALL;
+        if prevents {
+            // Refused by LSM, a send fails before anything of it is copied.
+            ways.swap(0, 1);
+        }
+        for way in ways {
             let why = if let Some(better) = used {
                 format!("not needed: {} does it", better.name())
             } else if !choice.may_be(way) {

@@ -7,6 +7,7 @@ pub mod btf;
 pub mod hooks;
 pub mod host;
 pub mod prefilter;
+pub mod prevention;
 pub mod processes;
 pub mod programs;
 pub mod switch;
@@ -130,7 +131,7 @@ fn attach_all(options: LoadOptions) -> Result<Armed, CaptureError> {
         if let Some(why) = prefilter.fallback() {
             shortfalls.push(format!("every send is handed over, none is cleared: {why}"));
         }
-        let mut hooks = programs.attach_socket_tap(&kernel, options.tap)?;
+        let mut hooks = programs.attach_socket_tap(&kernel, options.tap, options.prevents)?;
         hooks.extend(programs.attach_send_gate(&kernel)?);
         let (tls, why) = start_tls_tap(&mut programs, options.tls.clone());
         hooks.insert(0, Hook::tls_tap(tls.is_some(), why));

@@ -153,6 +153,20 @@ pub fn is_alive(key: ProcessKey) -> bool {
     Proc::open(key, ticks_per_s()).is_some_and(|proc| proc.runs())
 }
 
+/// Every process that runs, as far as proc(5) tells: of its start the tick.
+pub fn running() -> Vec<ProcessKey> {
+    let tick_ns = 1_000_000_000 / ticks_per_s();
+    let Ok(listed) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = listed.flatten().filter_map(|it| it.file_name().to_str()?.parse::<u32>().ok());
+    let started = |pid: u32| {
+        let stat = read(&format!("/proc/{pid}/stat"))?;
+        let ticks: u64 =
+            stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()?;
+        Some(ProcessKey { pid, start_ns: ticks.checked_mul(tick_ns)? })
+    };
+    pids.filter_map(started).collect()
+}
+
 /// What a process executes and whether it still runs, in a few small reads of `/proc`. Empty where
 /// nobody knows; it remembers nothing.
 pub fn executable(key: ProcessKey, noted: Option<&ProcessInfo>) -> (String, bool) {

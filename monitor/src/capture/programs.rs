@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use super::hooks::TapChoice;
 use super::prefilter::{Needs, OpaqueBudget, Prefilter};
+use super::prevention::Prevention;
 use super::tls;
 
 /// The programs as the kernel gets them, built by `cargo xtask bpf build`.
@@ -114,6 +115,7 @@ pub struct Programs {
     shut_any: Array<MapData, u32>,
     counters: PerCpuArray<MapData, u64>,
     prefilter: Array<MapData, [u8; TABLE_BYTES]>,
+    pub(super) prevention: Prevention,
 }
 
 /// What the daemon asks of the programs.
@@ -129,6 +131,9 @@ pub struct LoadOptions {
     pub opaque: OpaqueBudget,
     /// Which way to hook sends.
     pub tap: TapChoice,
+    /// Whether sends are to be stopped by the kernel itself: then the hook is better that comes before
+    /// anything is copied.
+    pub prevents: bool,
     /// Whether sends on Unix sockets are looked at too.
     pub unix_sockets: bool,
     /// What of TLS libraries is hooked; `None` for nothing.
@@ -169,12 +174,13 @@ impl Programs {
             shut_any: take(&mut ebpf, map::SHUT_ANY)?,
             counters: take(&mut ebpf, map::COUNTERS)?,
             prefilter: take(&mut ebpf, map::PREFILTER)?,
+            prevention: Prevention::take(&mut ebpf)?,
             ebpf,
         })
     }
 }
 
-fn take<M: TryFrom<aya::maps::Map, Error = aya::maps::MapError>>(
+pub(super) fn take<M: TryFrom<aya::maps::Map, Error = aya::maps::MapError>>(
     ebpf: &mut Ebpf,
     name: &'static str,
 ) -> Result<M, LoadError> {
@@ -253,6 +259,14 @@ impl Programs {
         let bytes = <&[u8; TABLE_BYTES]>::try_from(bytes)
             .map_err(|_| LoadError::Lacks("prefilter table of this layout"))?;
         self.prefilter.set(0, bytes, 0).map_err(|error| LoadError::Map(map::PREFILTER, error))
+    }
+
+    /// A map that one part of the daemon has for itself, once.
+    pub(super) fn take_map<M>(&mut self, name: &'static str) -> Result<M, LoadError>
+    where
+        M: TryFrom<aya::maps::Map, Error = aya::maps::MapError>,
+    {
+        take(&mut self.ebpf, name)
     }
 
     /// The ring of samples, once.

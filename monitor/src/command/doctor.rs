@@ -173,6 +173,7 @@ fn trial() -> (Trial, Vec<Hook>) {
         needs: Needs::of_shapes(Shape::NARROW),
         opaque: OpaqueBudget::default(),
         tap: TapChoice::Best,
+        prevents: false,
         unix_sockets: false,
         tls: Some(tls::Options::default()),
         debug: false,

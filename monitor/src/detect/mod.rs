@@ -182,6 +182,11 @@ impl Engine {
         self.entities.get(usize::from(id.0)).unwrap_or(&UNKNOWN)
     }
 
+    /// The built-in detector of an entity, for what is asked of hits.
+    pub fn id(&self, entity: &str) -> Option<DetectorId> {
+        table::DETECTORS.iter().position(|row| row.entity == entity).map(DetectorId::built_in)
+    }
+
     /// The built-in detector of a hit.
     pub fn detector(&self, id: DetectorId) -> Option<&'static Detector> {
         table::DETECTORS.get(usize::from(id.0))

@@ -12,6 +12,7 @@ use globset::GlobSet;
 use serde::{Deserialize, Serialize};
 
 mod parse;
+mod prevention;
 mod problem;
 mod protect;
 mod read;
@@ -69,6 +70,10 @@ pub struct Settings {
     pub ring_bytes: u32,
     /// Kills per minute after which the monitor only alerts; 0 never kills.
     pub kills_per_minute_max: u32,
+    /// Sends that the kernel stops within a minute, after which it only tells; 0 stops none.
+    pub blocks_per_minute_max: u32,
+    /// Likewise, of one executable.
+    pub blocks_per_executable_max: u32,
     /// Alerts that wait to be delivered; more are counted as lost.
     pub alerts_queue_max: u32,
     /// Bytes of content that is compressed, binary or encoded that are examined of one flow within a
@@ -86,6 +91,8 @@ impl Default for Settings {
             sample_bytes_max: 16_384,
             ring_bytes: 8 << 20,
             kills_per_minute_max: 10,
+            blocks_per_minute_max: 600,
+            blocks_per_executable_max: 300,
             alerts_queue_max: 1_024,
             opaque_flow_bytes_per_s: OPAQUE_FLOW_BYTES_PER_S,
             opaque_host_bytes_per_s: OPAQUE_HOST_BYTES_PER_S,
@@ -131,6 +138,8 @@ pub struct CoverageFloor {
 pub enum Action {
     /// Tell the security team.
     Alert,
+    /// Stop the send, and what its connection sends behind it, and tell.
+    Block,
     /// Kill the process, and tell.
     Kill,
 }
@@ -139,9 +148,20 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Action::Alert => "alert",
+            Action::Block => "block",
             Action::Kill => "kill",
         })
     }
+}
+
+/// What becomes of what the kernel prevents when the daemon dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fail {
+    /// Nothing is stopped any more.
+    #[default]
+    Open,
+    /// The kernel goes on without it.
+    Closed,
 }
 
 /// One `[[rule]]`.
@@ -157,6 +177,10 @@ pub struct Rule {
     pub severity: Severity,
     /// What to do.
     pub action: Action,
+    /// Whether the kernel does it by itself where it can prove what is sent, before anything of it leaves.
+    pub prevent: bool,
+    /// What becomes of that when the daemon dies.
+    pub fail: Fail,
     /// Which findings, each with the confidence that it takes.
     pub entities: Entities,
     /// To where; `None`: anywhere.

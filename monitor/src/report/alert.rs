@@ -34,6 +34,11 @@ pub struct Alert {
     pub outcome_reason: Option<String>,
     /// From the send to the death of the process, where it was killed, in microseconds.
     pub death_us: Option<u64>,
+    /// Who decided: the kernel before anything left, or the daemon after it.
+    pub decided_by: DecidedBy,
+    /// Payload bytes of the send that had left when it was stopped; `null` where it was not to be, or
+    /// nobody knows.
+    pub bytes_leaked: Option<u64>,
     /// What was found.
     pub findings: Vec<Finding>,
     /// Findings beyond the bound of an alert.
@@ -52,6 +57,16 @@ pub struct Alert {
     pub destination: Option<AlertEndpoint>,
     /// From the send to this line, in microseconds.
     pub latency_us: u64,
+}
+
+/// Where it was decided what is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DecidedBy {
+    /// In the kernel, in the send itself.
+    Kernel,
+    /// In the daemon, which sees a sample of what was sent.
+    Daemon,
 }
 
 /// Who sent, for the outside.
@@ -186,6 +201,8 @@ impl Alert {
             outcome: Outcome::Alerted,
             outcome_reason: None,
             death_us: None,
+            decided_by: DecidedBy::Daemon,
+            bytes_leaked: None,
             findings: particulars.findings,
             findings_more: particulars.findings_more,
             bytes_sent: particulars.bytes.0,
@@ -226,6 +243,9 @@ impl Alert {
         let _ = write!(line, " -> {}", self.outcome.name());
         if let Some(reason) = &self.outcome_reason {
             let _ = write!(line, " ({reason})");
+        }
+        if let Some(leaked) = self.bytes_leaked {
+            let _ = write!(line, ", {leaked} bytes had left");
         }
         if let Some(death_us) = self.death_us {
             let _ = write!(line, " {death_us} µs after the send");

@@ -10,21 +10,26 @@ use std::time::Duration;
 use crate::capture::wait::readable;
 use jiff::{SignedDuration, Timestamp};
 use lru::LruCache;
-use monitor_ebpf::record::ProcessId;
+use monitor_ebpf::prevention::{
+    ACTION_KILL, VERDICT_ACTION_SHIFT, VERDICT_DRY_RUN, VERDICT_LIMITED, VERDICT_PROTECTED,
+    VERDICT_RULE_MASK, VERDICT_UNABLE,
+};
+use monitor_ebpf::record::{FLOW_GATE_POSITION, ProcessId};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
 use crate::act::{Attempt, Killer, Outcome};
 use crate::capture::host::boot_ns;
+use crate::capture::prevention::end_connection;
 use crate::capture::programs::Programs;
 use crate::decide::Decision;
 use crate::limits::{
     ALERTS_WAITING_MAX, DEATH_WAIT_MS, DEATHS_WATCHED_MAX, FINDINGS_PER_ALERT_MAX, KILLED_KNOWN_MAX,
 };
-use crate::model::{Finding, Process, ProcessKey, SampleHead};
+use crate::model::{Finding, Process, ProcessKey, SampleHead, Transport};
 use crate::policy::{Action, CoverageFloor, Policy};
 use crate::redact::Redactor;
-use crate::report::alert::{Alert, AlertProcess, Particulars, Shown};
+use crate::report::alert::{Alert, AlertProcess, DecidedBy, Particulars, Shown};
 use crate::report::coverage::Ledger;
 use crate::report::coverage_alert::CoverageAlert;
 use crate::report::sink::{Counters as SinkCounters, Sink};
@@ -37,6 +42,48 @@ pub struct Decided<'a> {
     pub findings: &'a [Finding],
     /// What the rules say to that.
     pub decisions: &'a [Decision],
+    /// What the kernel had decided, before anything left.
+    pub verdict: Option<Verdict>,
+    /// Sequence number of the sample's own first byte, without the text of earlier sends before it.
+    pub position: u32,
+    /// Bytes of the sample itself, and of its send that are not in it.
+    pub bytes: u64,
+}
+
+/// What the kernel decided on a send.
+#[derive(Debug, Clone, Copy)]
+pub struct Verdict(pub u32);
+
+impl Verdict {
+    /// Index of the rule.
+    pub fn rule(self) -> usize {
+        (self.0 & VERDICT_RULE_MASK).saturating_sub(1) as usize
+    }
+    /// Whether it killed the process, or tried to.
+    fn kills(self) -> bool {
+        (self.0 >> VERDICT_ACTION_SHIFT) & 0xff == ACTION_KILL
+    }
+    /// Why it did nothing.
+    fn refusal(self, policy: &Policy) -> Option<(Outcome, String)> {
+        let is = |bit: u32| self.0 & bit != 0;
+        if is(VERDICT_DRY_RUN) {
+            let outcome = if self.kills() { Outcome::WouldKill } else { Outcome::WouldBlock };
+            return Some((outcome, "dry run".into()));
+        }
+        let reason = if is(VERDICT_PROTECTED) {
+            "protected".into()
+        } else if is(VERDICT_LIMITED) {
+            format!(
+                "limit of {} stopped sends per minute, or {} of one executable, reached: alert only",
+                policy.settings.blocks_per_minute_max, policy.settings.blocks_per_executable_max
+            )
+        } else if is(VERDICT_UNABLE) {
+            "its socket is none that can be shut".into()
+        } else {
+            return None;
+        };
+        Some((Outcome::Refused, reason))
+    }
 }
 
 /// A process that was sent SIGKILL, and when it was seen to be gone, nanoseconds since boot.
@@ -58,6 +105,8 @@ pub struct Counters {
     pub kills: u64,
     /// Kills that a rule asked for and that were not done.
     pub kills_refused: u64,
+    /// Sends that were stopped, by the kernel or after it.
+    pub blocks: u64,
     /// Sockets that could not be shut.
     pub shuts_failed: u64,
     /// Alerts raised: written, lost or still on their way.
@@ -130,12 +179,38 @@ impl Answer {
 
     /// Does what was decided. Kills come first: telling can wait, dying cannot.
     pub fn to(&mut self, decided: &Decided<'_>, policy: &Policy, programs: &mut Programs) {
-        let kills = decided.decisions.iter().any(|decision| decision.action == Action::Kill);
-        let outcome = kills.then(|| self.kill(decided.head, policy, programs));
+        // What of the send has left is known best before more is done.
+        let leaked = leaked(decided, programs);
+        let verdict = decided.verdict.filter(|it| it.refusal(policy).is_none());
+        let asks = |action| decided.decisions.iter().any(|decision| decision.action == action);
+        let kills = asks(Action::Kill)
+            .then(|| self.kill(decided.head, policy, programs, verdict.is_some_and(Verdict::kills)));
+        let stopped = asks(Action::Block)
+            .then(|| self.block(decided.head, policy, programs, verdict.is_some()));
         for decision in decided.decisions {
             let Some(mut alert) = self.alert(decided, decision, policy, programs) else { continue };
             let sent_ns = decided.head.at_ns;
-            match (decision.action, &outcome) {
+            let by_kernel = decided.verdict.filter(|it| it.rule() == decision.rule);
+            if by_kernel.is_some() {
+                alert.decided_by = DecidedBy::Kernel;
+            }
+            if let Some((outcome, reason)) = by_kernel.and_then(|it| it.refusal(policy)) {
+                alert.outcome = outcome;
+                alert.outcome_reason = Some(reason);
+                self.sink.send(alert, sent_ns);
+                continue;
+            }
+            if decision.action != Action::Alert {
+                alert.bytes_leaked = leaked;
+            }
+            match (decision.action, &kills) {
+                (Action::Block, _) => {
+                    if let Some((outcome, reason)) = &stopped {
+                        alert.outcome = *outcome;
+                        alert.outcome_reason.clone_from(reason);
+                    }
+                    self.sink.send(alert, sent_ns);
+                }
                 (Action::Kill, Some(Fate::Known(outcome, reason))) => {
                     alert.outcome = *outcome;
                     alert.outcome_reason.clone_from(reason);
@@ -148,8 +223,79 @@ impl Answer {
         }
     }
 
-    fn kill(&mut self, head: &SampleHead, policy: &Policy, programs: &mut Programs) -> Fate {
+    /// Ends the connection of a send, or sees to it that the process learns that the kernel has shut it.
+    fn block(
+        &mut self,
+        head: &SampleHead,
+        policy: &Policy,
+        programs: &mut Programs,
+        by_kernel: bool,
+    ) -> (Outcome, Option<String>) {
+        let is_stream = matches!(head.transport, Transport::Tcp | Transport::Tls);
+        if by_kernel {
+            self.counters.blocks += 1;
+            if is_stream {
+                end_connection(head.process.key, head.socket);
+            }
+            return (Outcome::Blocked, None);
+        }
+        if !is_stream || head.socket == 0 {
+            let reason = match head.transport {
+                Transport::Udp => "a datagram that has left cannot be stopped",
+                _ => "its socket is none that can be shut, or is not known",
+            };
+            return (Outcome::Refused, Some(reason.into()));
+        }
+        match self.killer.may_block(&head.process, policy, boot_ns()) {
+            Err((outcome, reason)) => (outcome, Some(reason)),
+            Ok(()) => match programs.shut(head.socket) {
+                Err(error) => {
+                    self.counters.shuts_failed += 1;
+                    (Outcome::Refused, Some(error.to_string()))
+                }
+                Ok(()) => {
+                    self.counters.blocks += 1;
+                    end_connection(head.process.key, head.socket);
+                    (Outcome::Blocked, None)
+                }
+            },
+        }
+    }
+
+    /// A process that the kernel has killed: its end is waited for, unless it has come.
+    fn killed_by_kernel(&mut self, key: ProcessKey, programs: &Programs) -> Option<Fate> {
+        if self.waiting.contains_key(&key) || self.killed.contains(&key) {
+            return None;
+        }
+        self.counters.kills += 1;
+        match Killer::killed_by_kernel(key) {
+            Some(pidfd) if self.deaths.len() < DEATHS_WATCHED_MAX => {
+                self.waiting.insert(key, Vec::new());
+                self.deaths.spawn(watch(key, pidfd));
+                Some(Fate::Dying)
+            }
+            Some(_) => None,
+            None => {
+                let id = ProcessId { start_ns: key.start_ns, tgid: key.pid, reserved: 0 };
+                let exited_ns = programs.process(id).map(|info| info.exited_ns);
+                let at_ns = exited_ns.filter(|&at| at != 0).unwrap_or_else(boot_ns);
+                self.killed.put(key, at_ns);
+                Some(Fate::Died(at_ns))
+            }
+        }
+    }
+
+    fn kill(
+        &mut self,
+        head: &SampleHead,
+        policy: &Policy,
+        programs: &mut Programs,
+        by_kernel: bool,
+    ) -> Fate {
         let key = head.process.key;
+        if by_kernel && let Some(fate) = self.killed_by_kernel(key, programs) {
+            return fate;
+        }
         let shuts_failed = &mut self.counters.shuts_failed;
         let mut shut = || {
             // Without a cookie the gate cannot tell it from others.
@@ -283,6 +429,26 @@ impl Answer {
             self.settle(death, programs);
         }
         self.sink.close();
+    }
+}
+
+/// Payload bytes of a sample that have left by now: of TCP those before which the packet gate stands; of
+/// what is written to TLS none, where the kernel decided first, else nobody knows.
+fn leaked(decided: &Decided<'_>, programs: &Programs) -> Option<u64> {
+    let head = decided.head;
+    let stopped_first = decided.verdict.is_some_and(|it| it.0 >> 24 == 0);
+    match head.transport {
+        Transport::Tcp => {
+            let flow = programs.flow(head.socket)?;
+            if flow.flags & FLOW_GATE_POSITION == 0 {
+                return Some(0);
+            }
+            let left = flow.gate_position.wrapping_sub(decided.position) as i32;
+            Some(u64::try_from(left).unwrap_or(0).min(decided.bytes))
+        }
+        _ if stopped_first => Some(0),
+        Transport::Udp => Some(decided.bytes),
+        _ => None,
     }
 }
 

@@ -20,9 +20,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
-use super::answer::Answer;
+use super::answer::{Answer, Decided, Verdict};
 use super::control::{self, Ask};
 use super::held::{self, Held};
+use super::prevent::Prevents;
 use super::watch::Watch;
 use crate::act::Killer;
 use crate::capture::hooks::{self, Hook, Purpose};
@@ -34,7 +35,7 @@ use crate::capture::tls::TlsTap;
 use crate::capture::{Armed, CaptureError, sample_head};
 use crate::command::policy::today;
 use crate::detect::Key;
-use crate::limits::{LOOKUP_THREADS_MAX, RECORDS_PER_TURN_MAX};
+use crate::limits::{LOOKUP_THREADS_MAX, PROGRAMS_PER_TURN_MAX, RECORDS_PER_TURN_MAX};
 use crate::pipeline::Pipeline;
 use crate::policy::{Policy, Settings};
 use crate::report::sink::Sink;
@@ -83,6 +84,7 @@ pub struct Daemon {
     pub(super) processes: Processes,
     pub(super) watch: Watch,
     coverage_tick: Interval,
+    pub(super) prevents: Prevents,
     held: Held,
     samples: Option<AsyncFd<RingBuf<MapData>>>,
     signals: Signals,
@@ -135,7 +137,9 @@ impl Daemon {
             carry_kernel_log(&mut programs);
         }
         let killer = Killer::new(options.dry_run, std::process::id());
-        let daemon = Daemon {
+        let started = readable(programs.take_started()?).context("cannot wait for programs")?;
+        let mut daemon = Daemon {
+            prevents: Prevents::new(started),
             processes: Processes::new(host.cgroup_root.clone()),
             watch: Watch::new(),
             coverage_tick: coverage_tick(&policy),
@@ -153,6 +157,8 @@ impl Daemon {
             lookups: Arc::new(Semaphore::new(LOOKUP_THREADS_MAX)),
             options,
         };
+        let policy = Arc::clone(daemon.pipeline.policy());
+        daemon.prevent(&policy, false)?;
         daemon.say_armed(&host);
         Ok(daemon)
     }
@@ -195,8 +201,17 @@ impl Daemon {
                     self.answer.settle(death, &self.programs);
                 }
                 Some(request) = self.requests.recv() => self.say(request),
+                started = self.prevents.started.readable_mut() => {
+                    let mut ready = started.context("cannot wait for programs")?;
+                    let ids = Prevents::take(ready.get_inner_mut());
+                    if ids.len() < PROGRAMS_PER_TURN_MAX {
+                        ready.clear_ready();
+                    }
+                    self.classify(&ids);
+                }
                 _ = tick.tick() => {
                     self.pipeline.set_today(today());
+                    self.follow_day();
                     if watchdog.is_some() {
                         notify(&[NotifyState::Watchdog]);
                     }
@@ -275,11 +290,22 @@ impl Daemon {
         let process = self.processes.of(record, &self.programs);
         let head = sample_head(record, process);
         let policy = Arc::clone(self.pipeline.policy());
-        let (findings, decisions) = self.pipeline.sample(&head, bytes);
+        let verdict = (record.verdict != 0).then_some(Verdict(record.verdict));
+        let (findings, decisions) = match verdict {
+            None => self.pipeline.sample(&head, bytes),
+            Some(verdict) => self.pipeline.proven(&head, bytes, verdict.rule()),
+        };
         if decisions.is_empty() {
             return;
         }
-        let decided = super::answer::Decided { head: &head, findings, decisions };
+        let decided = Decided {
+            head: &head,
+            findings,
+            decisions,
+            verdict,
+            position: record.position,
+            bytes: u64::from(record.text_bytes) + record.omitted_bytes,
+        };
         self.answer.to(&decided, &policy, &mut self.programs);
     }
 
@@ -318,7 +344,11 @@ impl Daemon {
         let rules = policy.rules.len();
         self.answer.follow(&policy);
         self.coverage_tick = coverage_tick(&policy);
-        self.pipeline.replace_policy(Arc::new(policy));
+        let policy = Arc::new(policy);
+        self.pipeline.replace_policy(Arc::clone(&policy));
+        if let Err(error) = self.prevent(&policy, true) {
+            tracing::error!("the kernel stops what it did before: {error}; restart");
+        }
         tracing::info!("policy {name} is in force, {rules} rules");
     }
 

@@ -8,6 +8,7 @@ mod coverage;
 mod daemon;
 mod files;
 mod held;
+mod prevent;
 mod status;
 mod watch;
 
@@ -118,6 +119,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         needs: Needs::of(policy.entities()),
         opaque: opaque_budget(&settings),
         tap: args.tap,
+        prevents: policy.prevents(),
         unix_sockets: settings.unix_sockets,
         tls: policy.tls.enabled.then(|| tls::Options {
             exclude: policy.tls.exclude.clone(),

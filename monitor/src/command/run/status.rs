@@ -67,6 +67,7 @@ impl Daemon {
             ("alerts_written", alerts.written.load(Ordering::Relaxed)),
             ("alerts_lost_queue_full", alerts.lost_queue_full.load(Ordering::Relaxed)),
             ("alerts_lost_write", alerts.lost_write.load(Ordering::Relaxed)),
+            ("blocks", answer.blocks),
             ("kills", answer.kills),
             ("kills_refused", answer.kills_refused),
             ("shuts_failed", answer.shuts_failed),

@@ -24,10 +24,12 @@ const VERSION: u64 = 1;
 const POLICY_KEYS: [&str; 7] =
     ["version", "settings", "protect", "tls", "coverage", "detector", "rule"];
 const TLS_KEYS: [&str; 2] = ["enabled", "exclude"];
-const SETTINGS_KEYS: [&str; 7] = [
+const SETTINGS_KEYS: [&str; 9] = [
     "sample_bytes_max",
     "ring_bytes",
     "kills_per_minute_max",
+    "blocks_per_minute_max",
+    "blocks_per_executable_max",
     "alerts_queue_max",
     "opaque_flow_bytes_per_s",
     "opaque_host_bytes_per_s",
@@ -102,7 +104,7 @@ impl Parser<'_> {
             .filter_map(|node| self.rule(node))
             .collect();
         self.unused(&rules);
-        Policy {
+        let policy = Policy {
             detectors: self.brought.iter().filter_map(|brought| brought.custom.clone()).collect(),
             settings: settings.unwrap_or_default(),
             protect: protect.unwrap_or_default(),
@@ -111,7 +113,11 @@ impl Parser<'_> {
             rules,
             warnings: Vec::new(),
             today: self.today,
+        };
+        if let Some(wrong) = policy.is_too_much() {
+            self.problems.error(0..0, wrong, "merge some, or leave prevent out of some");
         }
+        policy
     }
 
     fn version(&mut self, file: &Section<'_, '_>) {
@@ -126,6 +132,8 @@ impl Parser<'_> {
             ("sample_bytes_max", 256..=262_144, &mut settings.sample_bytes_max),
             ("ring_bytes", 1 << 20..=64 << 20, &mut settings.ring_bytes),
             ("kills_per_minute_max", 0..=1_000, &mut settings.kills_per_minute_max),
+            ("blocks_per_minute_max", 0..=1_000_000, &mut settings.blocks_per_minute_max),
+            ("blocks_per_executable_max", 0..=1_000_000, &mut settings.blocks_per_executable_max),
             ("alerts_queue_max", 16..=65_536, &mut settings.alerts_queue_max),
             ("opaque_flow_bytes_per_s", 0..=1 << 30, &mut settings.opaque_flow_bytes_per_s),
             ("opaque_host_bytes_per_s", 0..=1 << 30, &mut settings.opaque_host_bytes_per_s),

@@ -13,14 +13,16 @@ use crate::limits::{
 use crate::model::{Confidence, Entity, Severity, Tags, Transport};
 use crate::policy::read::{self, Node, Section};
 use crate::policy::words::quoted;
-use crate::policy::{Action, COVERAGE_RULE, Entities, Exception, Rule, Threshold};
+use crate::policy::{Action, COVERAGE_RULE, Entities, Exception, Fail, Rule, Threshold};
 
-const RULE_KEYS: [&str; 14] = [
+const RULE_KEYS: [&str; 16] = [
     "id",
     "clause",
     "description",
     "severity",
     "action",
+    "prevent",
+    "fail",
     "entities",
     "tags",
     "confidence",
@@ -36,7 +38,9 @@ const THRESHOLD_KEYS: [&str; 3] = ["count", "distinct", "within"];
 const EXCEPTION_KEYS: [&str; 6] =
     ["owner", "reason", "expires", "entities", "destination", "process"];
 
-const ACTIONS: [(&str, Action); 2] = [("alert", Action::Alert), ("kill", Action::Kill)];
+const ACTIONS: [(&str, Action); 3] =
+    [("alert", Action::Alert), ("block", Action::Block), ("kill", Action::Kill)];
+const FAILS: [(&str, Fail); 2] = [("open", Fail::Open), ("closed", Fail::Closed)];
 pub(super) const CONFIDENCES: [(&str, Confidence); 3] =
     [("low", Confidence::Low), ("medium", Confidence::Medium), ("high", Confidence::High)];
 pub(super) const SEVERITIES: [(&str, Severity); 5] = [
@@ -80,19 +84,34 @@ impl Parser<'_> {
         let exceptions = self.exceptions(&section);
 
         let bounded = ["destination", "process", "threshold"];
-        if action == Action::Kill && bounded.iter().all(|&key| section.get(key).is_none()) {
+        let wide = match action {
+            Action::Alert => None,
+            Action::Block => Some("one finding stops what any process sends anywhere"),
+            Action::Kill => Some("one finding kills any process that sends it anywhere"),
+        };
+        if let Some(wide) = wide.filter(|_| bounded.iter().all(|&key| section.get(key).is_none())) {
             self.problems.warning(
                 section.get("action").map_or(section.span.clone(), Node::span),
-                "one finding kills any process that sends it anywhere",
+                wide,
                 "name a threshold, a destination or a process",
             );
         }
-        Some(Rule {
+        let prevent = section.get("prevent");
+        let prevents =
+            prevent.and_then(|node| read::boolean(node, "prevent", self.problems)) == Some(true);
+        let fail = self.word(&section, "fail", "words", &FAILS);
+        if let Some(node) = section.get("fail").filter(|_| !prevents) {
+            let wrong = "fail says what the kernel does alone, and the rule prevents nothing";
+            self.problems.error(node.span(), wrong, "add prevent = true, or leave it out");
+        }
+        let rule = Rule {
             id: id?,
             clause,
             description,
             severity: severity.unwrap_or(Severity::Medium),
             action,
+            prevent: prevents,
+            fail: fail.unwrap_or_default(),
             entities: entities?,
             destination,
             process,
@@ -100,7 +119,24 @@ impl Parser<'_> {
             counts_test_data: test_data.unwrap_or(true),
             threshold,
             exceptions,
-        })
+        };
+        if let Some(node) = prevent.filter(|_| prevents) {
+            self.provable(node, &rule);
+        }
+        Some(rule)
+    }
+
+    /// What the kernel cannot do alone of a rule that asks it to.
+    fn provable(&mut self, node: &Node<'_>, rule: &Rule) {
+        for (wrong, instead) in rule.unprovable(&self.brought_literals()) {
+            self.problems.error(node.span(), wrong, instead);
+        }
+    }
+
+    /// The detectors of the policy that are nothing but strings.
+    fn brought_literals(&self) -> Vec<Entity> {
+        let customs = self.brought.iter().filter_map(|brought| brought.custom.as_ref());
+        customs.filter(|custom| custom.is_literal()).map(|custom| custom.entity.clone()).collect()
     }
 
     fn rule_id(&mut self, section: &Section<'_, '_>) -> Option<String> {
