@@ -117,7 +117,7 @@ fn try_weigh(context: &SkBuffContext) -> Option<u32> {
     if owner.tgid != kernel::self_tgid()
         && let Some(unseen) = unseen(flow, &payload, sent)
     {
-        return note(context, cookie, &owner, &payload, unseen, hole);
+        return note(context, cookie, &owner, &payload, Unseen { bytes: unseen, sent, hole });
     }
     None
 }
@@ -141,16 +141,26 @@ fn unseen(flow: &mut Flow, payload: &Payload, sent: u32) -> Option<u32> {
     unseen.then_some(payload.bytes)
 }
 
-/// Notes in an area that the last bytes of a packet, so many, are to be looked at.
+/// What of a packet is to be looked at.
+struct Unseen {
+    /// So many bytes at its end.
+    bytes: u32,
+    /// So many were not sent before.
+    sent: u32,
+    /// Whether some of them may be what a tap could not read.
+    hole: bool,
+}
+
+/// Notes in an area that the last bytes of a packet are to be looked at.
 #[inline(always)]
 fn note(
     context: &SkBuffContext,
     cookie: u64,
     owner: &ProcessId,
     payload: &Payload,
-    bytes: u32,
-    hole: bool,
+    unseen: Unseen,
 ) -> Option<u32> {
+    let bytes = unseen.bytes;
     let Some(slot) = take_gate() else {
         count(Counter::BytesGateBusy, bytes as u64);
         if let Some(coverage) = coverage(owner) {
@@ -163,7 +173,8 @@ fn note(
     work.process = *owner;
     work.base = (payload.offset + (payload.bytes - bytes)) as u64;
     work.left = bytes as u64;
-    work.skip = hole as u64;
+    work.skip = unseen.hole as u64;
+    work.room = unseen.sent as u64;
     head(context, work, cookie, owner, payload, bytes);
     Some(LOOK + slot)
 }
@@ -209,16 +220,24 @@ extern "C" fn finish_packet(slot: u32) -> u32 {
     if beyond != 0 {
         count(Counter::BytesPacketOverMax, beyond);
     }
+    let (stopped, sent) = (work.deciding.block != 0, work.room);
     if let Some(coverage) = coverage {
+        if stopped {
+            add(&mut coverage.sent_bytes, sent.wrapping_neg());
+        }
         add(&mut coverage.packet_over_max_bytes, beyond);
         // A tap could not read them: here they were.
         if work.skip != 0 {
             coverage.unreadable_bytes = coverage.unreadable_bytes.saturating_sub(looked_at);
         }
     }
-    let stopped = work.deciding.block != 0;
+    // It was counted as sent before it was looked at.
     if stopped {
-        count(Counter::BytesDropped, work.head.send_bytes);
+        count(Counter::BytesDropped, sent);
+        count(Counter::BytesSent, sent.wrapping_neg());
+        if let Some(flow) = flow(work.head.cookie) {
+            flow.sent_bytes = flow.sent_bytes.saturating_sub(sent);
+        }
     }
     give(slot);
     if stopped { DROP } else { PASS }

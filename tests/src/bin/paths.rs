@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use support::paths::{Wants, run, run_sender};
 
-const USAGE: &str = "paths --monitor FILE [--tap WAY]… [--only PART] [--json]";
+const USAGE: &str = "paths --monitor FILE [--tap WAY]… [--only PART] [--prevent] [--json]";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         std::process::exit(run_sender(way, over));
     }
     let (mut monitor, mut taps, mut only, mut json) = (None, Vec::new(), None, false);
+    let mut prevent = false;
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
         match word.as_str() {
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
             "--tap" => taps.extend(words.next()),
             "--only" => only = words.next(),
             "--json" => json = true,
+            "--prevent" => prevent = true,
             _ => {
                 eprintln!("unknown word {word}; {USAGE}");
                 return ExitCode::from(64);
@@ -30,7 +32,7 @@ fn main() -> ExitCode {
         }
     }
     let monitor = monitor.unwrap_or_else(support::monitor::binary);
-    let none_missed = run(&Wants { monitor: &monitor, taps, only }, |row| {
+    let none_missed = run(&Wants { monitor: &monitor, taps, only, prevent }, |row| {
         if json {
             println!("{row}");
         } else {

@@ -9,7 +9,7 @@ mod send;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use serde_json::{Value, json};
 
@@ -164,7 +164,14 @@ pub struct Wants<'a> {
     pub taps: Vec<String>,
     /// Only paths whose name or transport has this in it.
     pub only: Option<String>,
+    /// Whether the kernel is to stop all of it.
+    pub prevent: bool,
 }
+
+/// A rule by which nothing with a card in it leaves.
+const PREVENT: &str = "[settings]\nblocks_per_minute_max = 100000\n\
+    blocks_per_executable_max = 100000\n[[rule]]\nid = \"none\"\nentities = [\"CREDIT_CARD\"]\n\
+    action = \"block\"\nprevent = true\ndestination = { cidr = [\"loopback\", \"unknown\"] }\n";
 
 /// Tries all paths, and [`SHUT`], under all ways to hook, and hands each row on as it comes; whether none is missed.
 pub fn run(wants: &Wants<'_>, mut row: impl FnMut(&Value)) -> bool {
@@ -183,7 +190,11 @@ pub fn run(wants: &Wants<'_>, mut row: impl FnMut(&Value)) -> bool {
                 ready.then_some((over, receiver, sender))
             })
             .collect();
-        let monitor = match Start::new().binary(wants.monitor).args(&["--tap", &tap]).try_run() {
+        let mut start = Start::new().binary(wants.monitor).args(&["--tap", &tap]);
+        if wants.prevent {
+            start = start.policy(PREVENT);
+        }
+        let monitor = match start.try_run() {
             Ok(monitor) => monitor,
             Err(why) => {
                 let why = why.lines().find(|line| line.contains("refused")).unwrap_or(&why);
@@ -202,6 +213,7 @@ pub fn run(wants: &Wants<'_>, mut row: impl FnMut(&Value)) -> bool {
                 Tried::start(&monitor, path.name, over)
             };
             let (outcome, why) = match tried {
+                Some(mut tried) if wants.prevent => tried.judge_prevented(path.wanted),
                 Some(mut tried) => tried.judge(path.wanted),
                 None => ("skipped", "no receiver".into()),
             };
@@ -215,7 +227,7 @@ pub fn run(wants: &Wants<'_>, mut row: impl FnMut(&Value)) -> bool {
             }));
         }
         drop(monitor);
-        if SHUT.contains(wants.only.as_deref().unwrap_or_default()) {
+        if !wants.prevent && SHUT.contains(wants.only.as_deref().unwrap_or_default()) {
             let (outcome, why) = shut(wants.monitor, &tap);
             missed |= outcome == "missed";
             row(&json!({
@@ -292,7 +304,7 @@ struct Tried<'a> {
     monitor: &'a Monitor,
     sender: Running,
     receiver: Option<Receiver>,
-    bytes: u64,
+    text: String,
     /// Alerts that were there before: a port may be another path's again.
     alerts_before: usize,
 }
@@ -302,17 +314,18 @@ impl<'a> Tried<'a> {
         let receiver = over.receiver().ok()?;
         let (text, alerts_before) = (text(monitor), monitor.alerts().len());
         let sender = sender(name, over, receiver.as_ref(), &[&text]);
-        Some(Tried { monitor, sender, receiver, bytes: text.len() as u64, alerts_before })
+        Some(Tried { monitor, sender, receiver, text, alerts_before })
     }
 
     /// The sender waits, with its socket open, for what to send.
     fn go(monitor: &'a Monitor, mut sender: Running, receiver: Option<Receiver>) -> Tried<'a> {
         let (text, alerts_before) = (text(monitor), monitor.alerts().len());
         sender.say(&crate::program::hex(&text));
-        Tried { monitor, sender, receiver, bytes: text.len() as u64, alerts_before }
+        Tried { monitor, sender, receiver, text, alerts_before }
     }
 
-    fn judge(&mut self, wanted: Wanted) -> (&'static str, String) {
+    /// Who sent, what the sender said last, and how it ended.
+    fn end(&mut self) -> (u32, String, ExitStatus) {
         let mut pid = self.sender.pid();
         let mut why = String::new();
         loop {
@@ -325,7 +338,54 @@ impl<'a> Tried<'a> {
                 why = line;
             }
         }
-        let ended = self.sender.wait();
+        (pid, why, self.sender.wait())
+    }
+
+    /// Whether nothing of the value came, and it is told that the kernel saw to that.
+    fn judge_prevented(&mut self, wanted: Wanted) -> (&'static str, String) {
+        let (pid, why, ended) = self.end();
+        if ended.code() == Some(CANNOT) {
+            return ("skipped", why);
+        }
+        self.monitor.settle();
+        let mut alerts = self.monitor.alerts();
+        alerts.drain(..self.alerts_before);
+        let there = self.receiver.as_ref().map(|receiver| receiver.address);
+        let there = there.map(|there| (there.ip().to_string(), there.port()));
+        alerts.retain(|alert| {
+            alert.pid() == pid || (there.is_some() && alert.destination() == there)
+        });
+        let came = self.receiver.as_ref().map(Receiver::text).unwrap_or_default();
+        let digits = self.text.as_bytes().windows(6).filter(|part| {
+            part.iter().all(u8::is_ascii_digit)
+        });
+        let leaked = digits.filter(|part| came.windows(6).any(|there| there == *part)).count();
+        if leaked != 0 {
+            return ("missed", format!("{leaked} parts of the value came; {} alerts", alerts.len()));
+        }
+        let Some(alert) = alerts.first() else {
+            return match wanted {
+                Wanted::Gap(reason) => ("gap", reason.into()),
+                Wanted::Found => ("missed", "no alert".into()),
+            };
+        };
+        let told = |pointer: &str| alert.text(pointer).to_owned();
+        let (outcome, reason) = (told("/outcome"), told("/outcome_reason"));
+        if told("/decided_by") != "kernel" {
+            return ("missed", format!("decided by the daemon: {outcome} {reason}"));
+        }
+        match outcome.as_str() {
+            "blocked" if alert.0["bytes_leaked"] == 0 => {
+                ("prevented", format!("by the {} tap; the sender {ended} {why}", told("/tap")))
+            }
+            // What goes over a packet socket passes no gate.
+            "refused" if self.receiver.is_none() => ("refused", reason),
+            _ => ("missed", format!("{outcome} {reason}, leaked {}", alert.0["bytes_leaked"])),
+        }
+    }
+
+    fn judge(&mut self, wanted: Wanted) -> (&'static str, String) {
+        let (pid, why, ended) = self.end();
         if ended.code() == Some(CANNOT) {
             return ("skipped", why);
         }
@@ -333,7 +393,7 @@ impl<'a> Tried<'a> {
             return ("missed", format!("the sender ended with {ended}: {why}"));
         }
         if let Some(receiver) = &self.receiver {
-            receiver.wait_bytes(self.bytes);
+            receiver.wait_bytes(self.text.len() as u64);
         }
         self.monitor.settle();
         let there = self.receiver.as_ref().map(|receiver| receiver.address);

@@ -26,7 +26,7 @@ use crate::decide::Decision;
 use crate::limits::{
     ALERTS_WAITING_MAX, DEATH_WAIT_MS, DEATHS_WATCHED_MAX, FINDINGS_PER_ALERT_MAX, KILLED_KNOWN_MAX,
 };
-use crate::model::{Finding, Process, ProcessKey, SampleHead, Transport};
+use crate::model::{Finding, Process, ProcessKey, SampleHead, Tap, Transport};
 use crate::policy::{Action, CoverageFloor, Policy};
 use crate::redact::Redactor;
 use crate::report::alert::{Alert, AlertProcess, DecidedBy, Particulars, Shown};
@@ -438,6 +438,8 @@ fn leaked(decided: &Decided<'_>, programs: &Programs) -> Option<u64> {
     let head = decided.head;
     let stopped_first = decided.verdict.is_some_and(|it| it.0 >> 24 == 0);
     match head.transport {
+        // The gate has dropped the packet itself.
+        _ if stopped_first && head.tap == Tap::Packet => Some(0),
         Transport::Tcp => {
             let flow = programs.flow(head.socket)?;
             if flow.flags & FLOW_GATE_POSITION == 0 {

@@ -323,11 +323,13 @@ fn what_a_host_needs_is_protected() {
 #[test]
 fn settings_have_defaults_and_take_what_is_given() {
     assert_eq!(Policy::default_policy(TODAY).settings, Settings::default());
-    let text = "[settings]\nsample_bytes_max = 256\nring_bytes = 0x10_0000\nkills_per_minute_max = 0\nalerts_queue_max = 16\nopaque_flow_bytes_per_s = 0\nopaque_host_bytes_per_s = 4096\nunix_sockets = true";
+    let text = "[settings]\nsample_bytes_max = 256\nring_bytes = 0x10_0000\nkills_per_minute_max = 0\nblocks_per_minute_max = 5\nblocks_per_executable_max = 4\nalerts_queue_max = 16\nopaque_flow_bytes_per_s = 0\nopaque_host_bytes_per_s = 4096\nunix_sockets = true";
     let expected = Settings {
         sample_bytes_max: 256,
         ring_bytes: 1 << 20,
         kills_per_minute_max: 0,
+        blocks_per_minute_max: 5,
+        blocks_per_executable_max: 4,
         alerts_queue_max: 16,
         opaque_flow_bytes_per_s: 0,
         opaque_host_bytes_per_s: 4_096,
