@@ -248,18 +248,9 @@ const ESCAPE_BACKSLASH: u32 = 3;
 const ESCAPE_U: u32 = 4;
 const ESCAPE_U_END: u32 = 8;
 
-const NO_PENDING: Pending = Pending {
-    class: 0,
-    confidence: 0,
-    hash: 0,
-    start: 0,
-    end: 0,
-    first: 0,
-    code: 0,
-    needs_key: 0,
-};
-const NO_PROOF: Proof =
-    Proof { class: 0, confidence: 0, hash: 0, start: 0, end: 0, reserved: 0 };
+const NO_PENDING: Pending =
+    Pending { class: 0, confidence: 0, hash: 0, start: 0, end: 0, first: 0, code: 0, needs_key: 0 };
+const NO_PROOF: Proof = Proof { class: 0, confidence: 0, hash: 0, start: 0, end: 0, reserved: 0 };
 
 impl Search {
     /// At the beginning of a text.
@@ -508,7 +499,8 @@ impl Search {
         let bare = self.groups < 0x100;
         let (class, confidence, mut needs_key) = if self.count >= 13 && self.count <= 19 {
             (CLASS_CARD, if bare { LOW } else { HIGH }, bare && self.count > 16)
-        } else if self.groups == 0x03_02_04 && (self.code == b'-' as u32 || self.code == b' ' as u32)
+        } else if self.groups == 0x03_02_04
+            && (self.code == b'-' as u32 || self.code == b' ' as u32)
         {
             (CLASS_SSN, MEDIUM, false)
         } else {

@@ -10,12 +10,13 @@ use aya_ebpf::{
 use monitor_ebpf::{
     Counter,
     prevention::{
-        ACTION_BLOCK, ACTION_KILL, CLAUSE_SLOTS, CLAUSES_MAX, Clause, EXECUTABLES_MAX, KIND_EXCEPTION, Minute,
-        NETWORK_CIDR_V6, NETWORK_PUBLIC, NETWORK_UNKNOWN, NETWORKS_MAX, PORTS_MAX,
-        PREVENTION_DRY_RUN, Prevention, SCOPE_PROTECTED, SCOPES_MAX, STARTED_RING_BYTES, Scope,
-        THRESHOLD_MAX, THRESHOLDS_MAX, TICK_NS, TRANSPORT_OTHER, TRANSPORT_PACKET, TRANSPORT_TCP,
-        TRANSPORT_TLS, TRANSPORT_UDP, TRANSPORT_UNIX, Threshold, ThresholdKey, UIDS_MAX,
-        VERDICT_ACTION_SHIFT, VERDICT_DRY_RUN, VERDICT_LIMITED, VERDICT_PROTECTED, VERDICT_UNABLE,
+        ACTION_BLOCK, ACTION_KILL, CLAUSE_SLOTS, CLAUSES_MAX, Clause, EXECUTABLES_MAX,
+        KIND_EXCEPTION, Minute, NETWORK_CIDR_V6, NETWORK_PUBLIC, NETWORK_UNKNOWN, NETWORKS_MAX,
+        PORTS_MAX, PREVENTION_DRY_RUN, Prevention, SCOPE_PROTECTED, SCOPES_MAX, STARTED_RING_BYTES,
+        Scope, THRESHOLD_MAX, THRESHOLDS_MAX, TICK_NS, TRANSPORT_OTHER, TRANSPORT_PACKET,
+        TRANSPORT_TCP, TRANSPORT_TLS, TRANSPORT_UDP, TRANSPORT_UNIX, Threshold, ThresholdKey,
+        UIDS_MAX, VERDICT_ACTION_SHIFT, VERDICT_DRY_RUN, VERDICT_LIMITED, VERDICT_PROTECTED,
+        VERDICT_UNABLE,
     },
     proof::PROOFS_MAX,
     record::{FLAG_DESTINATION, ProcessId},
@@ -364,11 +365,8 @@ fn is_wanted(work: &Work, clause: &Clause, at: usize) -> bool {
 
 #[inline(always)]
 fn threshold(work: &Work, prevention: &Prevention, index: u32) -> Option<&'static mut Threshold> {
-    let key = ThresholdKey {
-        process: work.process,
-        generation: prevention.generation,
-        clause: index,
-    };
+    let key =
+        ThresholdKey { process: work.process, generation: prevention.generation, clause: index };
     if let Some(threshold) = THRESHOLDS.get_ptr_mut(&key) {
         // SAFETY: integers that another CPU may write as well: a hit may be counted late.
         return Some(unsafe { &mut *threshold });

@@ -83,6 +83,11 @@ impl Data {
         self.remember(Kind::Iban, format!("DE{:02}{account}", 98 - remainder))
     }
 
+    /// An IBAN in groups of four.
+    pub fn iban_grouped(&self) -> String {
+        grouped(&self.iban(), &[4, 4, 4, 4, 4, 2], " ")
+    }
+
     /// A social security number.
     pub fn ssn(&self) -> String {
         let (area, group) = (100 + self.below(500), 1 + self.below(99));

@@ -79,7 +79,13 @@ const MINUTE_NS: u64 = 60_000_000_000;
 impl Killer {
     /// Nobody was killed yet.
     pub fn new(dry_run: bool, own_pid: u32) -> Killer {
-        Killer { dry_run, own_pid, recent_ns: VecDeque::new(), blocks_ns: VecDeque::new(), tripped: false }
+        Killer {
+            dry_run,
+            own_pid,
+            recent_ns: VecDeque::new(),
+            blocks_ns: VecDeque::new(),
+            tripped: false,
+        }
     }
 
     /// Kills the process that sent, if all agree. `now_ns` is since boot. `shut` is called first,

@@ -160,8 +160,7 @@ pub fn running() -> Vec<ProcessKey> {
     let pids = listed.flatten().filter_map(|it| it.file_name().to_str()?.parse::<u32>().ok());
     let started = |pid: u32| {
         let stat = read(&format!("/proc/{pid}/stat"))?;
-        let ticks: u64 =
-            stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()?;
+        let ticks: u64 = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()?;
         Some(ProcessKey { pid, start_ns: ticks.checked_mul(tick_ns)? })
     };
     pids.filter_map(started).collect()

@@ -55,13 +55,6 @@ pub enum Matcher {
 const COMPACT_MAX: usize = 64;
 
 impl Custom {
-    /// Whether it is strings and nothing else: what the kernel can tell as well.
-    pub fn is_literal(&self) -> bool {
-        matches!(self.matcher, Matcher::Literals(_))
-            && self.validator.is_none()
-            && !self.needs_context
-    }
-
     /// Hands on every match in `text`.
     pub(super) fn find(&self, text: &[u8], found: &mut dyn FnMut(Candidate)) {
         let mut keep = |span: Range<usize>| {

@@ -130,6 +130,35 @@ mod tests {
         check("is 1-536-22-8726 ok", &[]);
     }
 
+    /// The table that the kernel is held to as well, by real sends: tests/tests/prevent.rs.
+    #[test]
+    fn the_table_of_cases_holds() {
+        let grouped = |separator: &str| ["4539", "5787", "6362", "1486"].join(separator);
+        let escaped: String = grouped("").bytes().map(|byte| format!("\\u00{byte:02x}")).collect();
+        let cases = include_str!("../../../tests/cases/proof.txt").lines();
+        let mut tried = 0;
+        for (expected, case) in cases.filter_map(|line| line.split_once('\t')) {
+            let text = case
+                .replace("{card}", &grouped(""))
+                .replace("{card4}", &grouped(" "))
+                .replace("{card4-}", &grouped("-"))
+                .replace("{card4+}", &grouped("+"))
+                .replace("{card%}", &grouped("%20"))
+                .replace("{cardu}", &escaped)
+                .replace("{iban}", "NO9386011117947")
+                .replace("{iban4}", "NO93 8601 1117 947")
+                .replace("{ssn}", "536-22-8726");
+            let found: Vec<&str> = proven(&text)
+                .iter()
+                .map(|(_, confidence)| ["low", "medium", "high"][usize::from(*confidence)])
+                .collect();
+            let found = found.first().copied().unwrap_or("none");
+            assert_eq!(found, expected, "{text}");
+            tried += 1;
+        }
+        assert!(tried > 30, "{tried} cases");
+    }
+
     #[test]
     fn what_ended_before_is_not_proven_again() {
         let tables = tables();
@@ -166,18 +195,72 @@ mod tests {
             groups.join(separator)
         });
         let ssns = (1u32..900, 1u32..100, 1u32..10_000, prop::sample::select(vec!["-", " "]))
-            .prop_map(|(area, group, serial, code)| format!("{area:03}{code}{group:02}{code}{serial:04}"));
+            .prop_map(|(area, group, serial, code)| {
+                format!("{area:03}{code}{group:02}{code}{serial:04}")
+            });
         let values = prop_oneof![3 => cards, 1 => iban(), 1 => ssns];
         let before = prop::sample::select(vec![
-            "", "card: ", "{\"card_number\":\"", "{\"cardNumber\": \"", "{\"pan\":", "cc=", "a ",
-            "{\"id\":\"", "{\"order\":\"", "{\"traceId\":\"", "ts=", "x", "-", ".", "1.", "#", "/a/",
-            "12 ", "1234 ", "visa ", "count: ", "my card is ", "{\"ssn\":\"", "<pan>", "iban ",
-            "{\"card_id\":\"", "{\"discard\":\"", "sequence ", "{\"a\":{\"card\":{\"number\":\"",
-            "{\"card_hash\":\"", "{\"card_ts\":", "IBAN:", "%22card%22%3A%22", "_", "$", "\\n", "(",
+            "",
+            "card: ",
+            "{\"card_number\":\"",
+            "{\"cardNumber\": \"",
+            "{\"pan\":",
+            "cc=",
+            "a ",
+            "{\"id\":\"",
+            "{\"order\":\"",
+            "{\"traceId\":\"",
+            "ts=",
+            "x",
+            "-",
+            ".",
+            "1.",
+            "#",
+            "/a/",
+            "12 ",
+            "1234 ",
+            "visa ",
+            "count: ",
+            "my card is ",
+            "{\"ssn\":\"",
+            "<pan>",
+            "iban ",
+            "{\"card_id\":\"",
+            "{\"discard\":\"",
+            "sequence ",
+            "{\"a\":{\"card\":{\"number\":\"",
+            "{\"card_hash\":\"",
+            "{\"card_ts\":",
+            "IBAN:",
+            "%22card%22%3A%22",
+            "_",
+            "$",
+            "\\n",
+            "(",
         ]);
         let after = prop::sample::select(vec![
-            "", " ", "\"}", "\",\"x\":1}", "&a=1", ".", ". Next", "-", "-5", ".5", "x", "_", " 12",
-            " 1234", "/12", "/x", ")", "</pan>", ",", "%22", "\\n", "\\\"}",
+            "",
+            " ",
+            "\"}",
+            "\",\"x\":1}",
+            "&a=1",
+            ".",
+            ". Next",
+            "-",
+            "-5",
+            ".5",
+            "x",
+            "_",
+            " 12",
+            " 1234",
+            "/12",
+            "/x",
+            ")",
+            "</pan>",
+            ",",
+            "%22",
+            "\\n",
+            "\\\"}",
         ]);
         (before, values, after).prop_map(|(a, b, c)| format!("{a}{b}{c}"))
     }

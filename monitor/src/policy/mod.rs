@@ -154,16 +154,6 @@ impl fmt::Display for Action {
     }
 }
 
-/// What becomes of what the kernel prevents when the daemon dies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Fail {
-    /// Nothing is stopped any more.
-    #[default]
-    Open,
-    /// The kernel goes on without it.
-    Closed,
-}
-
 /// One `[[rule]]`.
 #[derive(Debug, Clone)]
 pub struct Rule {
@@ -179,8 +169,6 @@ pub struct Rule {
     pub action: Action,
     /// Whether the kernel does it by itself where it can prove what is sent, before anything of it leaves.
     pub prevent: bool,
-    /// What becomes of that when the daemon dies.
-    pub fail: Fail,
     /// Which findings, each with the confidence that it takes.
     pub entities: Entities,
     /// To where; `None`: anywhere.

@@ -8,9 +8,10 @@ use std::ops::RangeInclusive;
 use ipnet::IpNet;
 use monitor_ebpf::prevention::{
     ACTION_BLOCK, ACTION_KILL, CLAUSE_SLOTS, CLAUSES_MAX, Clause, KIND_EXCEPTION, KIND_RULE,
-    NETWORK_CIDR, NETWORK_CIDR_V6, NETWORK_PUBLIC, NETWORK_UNKNOWN, NETWORKS_MAX, PORTS_MAX, PREVENTION_DRY_RUN, Prevention,
-    SCOPE_PROTECTED, Scope, THRESHOLD_MAX, TICK_NS, TRANSPORT_OTHER, TRANSPORT_PACKET, TRANSPORT_TCP,
-    TRANSPORT_TLS, TRANSPORT_UDP, TRANSPORT_UNIX, UIDS_MAX,
+    NETWORK_CIDR, NETWORK_CIDR_V6, NETWORK_PUBLIC, NETWORK_UNKNOWN, NETWORKS_MAX, PORTS_MAX,
+    PREVENTION_DRY_RUN, Prevention, SCOPE_PROTECTED, Scope, THRESHOLD_MAX, TICK_NS,
+    TRANSPORT_OTHER, TRANSPORT_PACKET, TRANSPORT_TCP, TRANSPORT_TLS, TRANSPORT_UDP, TRANSPORT_UNIX,
+    UIDS_MAX,
 };
 
 use super::scope::{Destination, Network, Processes, exe_path};
@@ -35,20 +36,26 @@ const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 
 impl Rule {
     /// What the kernel cannot do alone of this rule: what is wrong, and what to write instead.
-    /// `literals` are the detectors of the policy that are nothing but strings.
-    pub(super) fn unprovable(&self, literals: &[Entity]) -> Vec<(String, String)> {
+    pub(super) fn unprovable(&self) -> Vec<(String, String)> {
         let mut wrong = Vec::new();
         let mut say = |what: String, instead: &str| wrong.push((what, instead.to_owned()));
         if self.action == Action::Alert {
             say("prevent with an action that stops nothing".into(), "write action = \"block\"");
         }
-        let _ = literals;
         let known = PROVEN.map(|(entity, _)| entity).join(", ");
-        for (entity, _) in self.entities.iter() {
-            if class_of(entity).is_none() {
-                let what = format!("the kernel cannot prove {entity} before it is sent");
-                say(what, &format!("prevent with {known}; give the rest a rule of its own"));
-            }
+        let unknown: Vec<&str> = self
+            .entities
+            .iter()
+            .filter(|(entity, _)| class_of(entity).is_none())
+            .map(|(entity, _)| entity.name())
+            .collect();
+        if let [first, rest @ ..] = &unknown[..] {
+            let more = match rest.len() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let what = format!("the kernel cannot prove {first}{more} before it is sent");
+            say(what, &format!("prevent with {known}; give the rest a rule of its own"));
         }
         if !self.counts_test_data {
             let what = "the kernel does not know published test values, which the rule ignores";
@@ -100,9 +107,7 @@ impl Said<'_> {
 
 /// Whether it is about more than uids, which the kernel reads itself.
 fn is_scoped(process: Option<&Processes>) -> bool {
-    process.is_some_and(|set| {
-        !set.exe.is_empty() || !set.cgroup.is_empty() || !set.unit.is_empty()
-    })
+    process.is_some_and(|set| !set.exe.is_empty() || !set.cgroup.is_empty() || !set.unit.is_empty())
 }
 
 impl Policy {

@@ -244,11 +244,11 @@ impl Alert {
         if let Some(reason) = &self.outcome_reason {
             let _ = write!(line, " ({reason})");
         }
-        if let Some(leaked) = self.bytes_leaked {
-            let _ = write!(line, ", {leaked} bytes had left");
-        }
         if let Some(death_us) = self.death_us {
             let _ = write!(line, " {death_us} µs after the send");
+        }
+        if let Some(leaked) = self.bytes_leaked {
+            let _ = write!(line, ", {leaked} bytes had left");
         }
         line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
@@ -306,6 +306,11 @@ mod tests {
         alert.process.exe = "/tmp/\x1b[31mevil\nname".into();
         let line = alert.line();
         assert!(!line.chars().any(char::is_control), "{line:?}");
-        assert!(line.ends_with("to 203.0.113.9:443 -> killed 374 µs after the send"), "{line}");
+        assert!(
+            line.ends_with(
+                "to 203.0.113.9:443 -> killed 374 µs after the send, 4096 bytes had left"
+            ),
+            "{line}"
+        );
     }
 }

@@ -356,12 +356,14 @@ impl<'a> Tried<'a> {
             alert.pid() == pid || (there.is_some() && alert.destination() == there)
         });
         let came = self.receiver.as_ref().map(Receiver::text).unwrap_or_default();
-        let digits = self.text.as_bytes().windows(6).filter(|part| {
-            part.iter().all(u8::is_ascii_digit)
-        });
+        let digits =
+            self.text.as_bytes().windows(6).filter(|part| part.iter().all(u8::is_ascii_digit));
         let leaked = digits.filter(|part| came.windows(6).any(|there| there == *part)).count();
         if leaked != 0 {
-            return ("missed", format!("{leaked} parts of the value came; {} alerts", alerts.len()));
+            return (
+                "missed",
+                format!("{leaked} parts of the value came; {} alerts", alerts.len()),
+            );
         }
         let Some(alert) = alerts.first() else {
             return match wanted {

@@ -183,8 +183,9 @@ impl Answer {
         let leaked = leaked(decided, programs);
         let verdict = decided.verdict.filter(|it| it.refusal(policy).is_none());
         let asks = |action| decided.decisions.iter().any(|decision| decision.action == action);
-        let kills = asks(Action::Kill)
-            .then(|| self.kill(decided.head, policy, programs, verdict.is_some_and(Verdict::kills)));
+        let kills = asks(Action::Kill).then(|| {
+            self.kill(decided.head, policy, programs, verdict.is_some_and(Verdict::kills))
+        });
         let stopped = asks(Action::Block)
             .then(|| self.block(decided.head, policy, programs, verdict.is_some()));
         for decision in decided.decisions {

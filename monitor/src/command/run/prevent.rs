@@ -80,8 +80,7 @@ impl Daemon {
         let policy = Arc::clone(self.pipeline.policy());
         for id in ids {
             let process = self.processes.named(*id, &self.programs);
-            let scope =
-                policy.scope(today, &process, std::process::id(), self.prevents.generation);
+            let scope = policy.scope(today, &process, std::process::id(), self.prevents.generation);
             if let Err(error) = self.programs.set_scope(id.tgid, scope) {
                 tracing::warn!("the kernel cannot be told of process {}: {error}", id.tgid);
             }

@@ -13,16 +13,15 @@ use crate::limits::{
 use crate::model::{Confidence, Entity, Severity, Tags, Transport};
 use crate::policy::read::{self, Node, Section};
 use crate::policy::words::quoted;
-use crate::policy::{Action, COVERAGE_RULE, Entities, Exception, Fail, Rule, Threshold};
+use crate::policy::{Action, COVERAGE_RULE, Entities, Exception, Rule, Threshold};
 
-const RULE_KEYS: [&str; 16] = [
+const RULE_KEYS: [&str; 15] = [
     "id",
     "clause",
     "description",
     "severity",
     "action",
     "prevent",
-    "fail",
     "entities",
     "tags",
     "confidence",
@@ -40,7 +39,6 @@ const EXCEPTION_KEYS: [&str; 6] =
 
 const ACTIONS: [(&str, Action); 3] =
     [("alert", Action::Alert), ("block", Action::Block), ("kill", Action::Kill)];
-const FAILS: [(&str, Fail); 2] = [("open", Fail::Open), ("closed", Fail::Closed)];
 pub(super) const CONFIDENCES: [(&str, Confidence); 3] =
     [("low", Confidence::Low), ("medium", Confidence::Medium), ("high", Confidence::High)];
 pub(super) const SEVERITIES: [(&str, Severity); 5] = [
@@ -99,11 +97,6 @@ impl Parser<'_> {
         let prevent = section.get("prevent");
         let prevents =
             prevent.and_then(|node| read::boolean(node, "prevent", self.problems)) == Some(true);
-        let fail = self.word(&section, "fail", "words", &FAILS);
-        if let Some(node) = section.get("fail").filter(|_| !prevents) {
-            let wrong = "fail says what the kernel does alone, and the rule prevents nothing";
-            self.problems.error(node.span(), wrong, "add prevent = true, or leave it out");
-        }
         let rule = Rule {
             id: id?,
             clause,
@@ -111,7 +104,6 @@ impl Parser<'_> {
             severity: severity.unwrap_or(Severity::Medium),
             action,
             prevent: prevents,
-            fail: fail.unwrap_or_default(),
             entities: entities?,
             destination,
             process,
@@ -128,15 +120,9 @@ impl Parser<'_> {
 
     /// What the kernel cannot do alone of a rule that asks it to.
     fn provable(&mut self, node: &Node<'_>, rule: &Rule) {
-        for (wrong, instead) in rule.unprovable(&self.brought_literals()) {
+        for (wrong, instead) in rule.unprovable() {
             self.problems.error(node.span(), wrong, instead);
         }
-    }
-
-    /// The detectors of the policy that are nothing but strings.
-    fn brought_literals(&self) -> Vec<Entity> {
-        let customs = self.brought.iter().filter_map(|brought| brought.custom.as_ref());
-        customs.filter(|custom| custom.is_literal()).map(|custom| custom.entity.clone()).collect()
     }
 
     fn rule_id(&mut self, section: &Section<'_, '_>) -> Option<String> {

@@ -24,21 +24,21 @@ entities = "*"
         r#"severty = "high"
 the key = 1"#,
         &[
-            r#"5:1: unknown key "severty" in [[rule]]; did you mean "severity"? keys: id, clause, description, severity, action, entities, tags, confidence, destination, process, transport, test_data, threshold, exception"#,
+            r#"5:1: unknown key "severty" in [[rule]]; did you mean "severity"? keys: id, clause, description, severity, action, prevent, entities, tags, confidence, destination, process, transport, test_data, threshold, exception"#,
             "6:5: TOML syntax: key with no value, expected `=`",
         ],
     );
     check_rule(
         r#"severty = "high""#,
         &[
-            r#"5:1: unknown key "severty" in [[rule]]; did you mean "severity"? keys: id, clause, description, severity, action, entities, tags, confidence, destination, process, transport, test_data, threshold, exception"#,
+            r#"5:1: unknown key "severty" in [[rule]]; did you mean "severity"? keys: id, clause, description, severity, action, prevent, entities, tags, confidence, destination, process, transport, test_data, threshold, exception"#,
         ],
     );
     check_rule(
         r#"[settings]
 sample_bytes = 1"#,
         &[
-            r#"6:1: unknown key "sample_bytes" in [settings]; did you mean "sample_bytes_max"? keys: sample_bytes_max, ring_bytes, kills_per_minute_max, alerts_queue_max, opaque_flow_bytes_per_s, opaque_host_bytes_per_s, unix_sockets"#,
+            r#"6:1: unknown key "sample_bytes" in [settings]; did you mean "sample_bytes_max"? keys: sample_bytes_max, ring_bytes, kills_per_minute_max, blocks_per_minute_max, blocks_per_executable_max, alerts_queue_max, opaque_flow_bytes_per_s, opaque_host_bytes_per_s, unix_sockets"#,
         ],
     );
     check_rule(
@@ -148,8 +148,8 @@ rule = [1]
 settings = 3"#,
         &[
             "1:11: version is 2; write 1",
-            "2:9: [[rule]] is a whole number, not a table; keys: id, clause, description, severity, action, entities, tags, confidence, destination, process, transport, test_data, threshold, exception",
-            "3:12: [settings] is a whole number, not a table; keys: sample_bytes_max, ring_bytes, kills_per_minute_max, alerts_queue_max, opaque_flow_bytes_per_s, opaque_host_bytes_per_s, unix_sockets",
+            "2:9: [[rule]] is a whole number, not a table; keys: id, clause, description, severity, action, prevent, entities, tags, confidence, destination, process, transport, test_data, threshold, exception",
+            "3:12: [settings] is a whole number, not a table; keys: sample_bytes_max, ring_bytes, kills_per_minute_max, blocks_per_minute_max, blocks_per_executable_max, alerts_queue_max, opaque_flow_bytes_per_s, opaque_host_bytes_per_s, unix_sockets",
         ],
     );
     check(
@@ -254,13 +254,13 @@ entities = "*""#,
 fn words_are_suggested() {
     check_rule(
         r#"severity = "hi"
-action = "block"
+action = "shoot"
 confidence = "highest"
 test_data = false
 transport = ["TCP", "tls", "http"]"#,
         &[
             r#"5:12: unknown severity "hi"; severities: info, low, medium, high, critical"#,
-            r#"6:10: unknown action "block"; actions: alert, kill"#,
+            r#"6:10: unknown action "shoot"; actions: alert, block, kill"#,
             r#"7:14: unknown confidence "highest"; did you mean "high"? confidences: low, medium, high"#,
             "8:13: test_data is a boolean, not a string; words: count, ignore",
             r#"9:14: unknown transport "TCP"; did you mean "tcp"? transports: tcp, udp, tls, unix, packet, other"#,
@@ -275,6 +275,17 @@ transport = ["TCP", "tls", "http"]"#,
             r#"4:36: unknown entity "US_SSM"; did you mean "US_SSN"? `egress-monitor entities` lists them"#,
             r#"4:46: unknown entity "TELEGRAM"; `egress-monitor entities` lists them"#,
             r#"4:58: unknown entity "Iban-Code"; did you mean "IBAN_CODE"? `egress-monitor entities` lists them"#,
+        ],
+    );
+}
+
+#[test]
+fn what_the_kernel_cannot_do_alone_is_told() {
+    check_rule(
+        "prevent = true",
+        &[
+            "5:11: prevent with an action that stops nothing; write action = \"block\"",
+            "5:11: the kernel cannot prove EMAIL_ADDRESS and 125 more before it is sent; prevent with CREDIT_CARD, IBAN_CODE, US_SSN; give the rest a rule of its own",
         ],
     );
 }
@@ -536,7 +547,7 @@ foo = 1"#,
             "6:12: TOML syntax: string values must be quoted, expected literal string",
             "7:14: TOML syntax: unexpected key or value, expected newline, `#`",
             r#"9:8: TOML syntax: invalid basic string, expected `"`"#,
-            r#"10:1: unknown key "foo" in [[rule]]; keys: id, clause, description, severity, action, entities, tags, confidence, destination, process, transport, test_data, threshold, exception"#,
+            r#"10:1: unknown key "foo" in [[rule]]; keys: id, clause, description, severity, action, prevent, entities, tags, confidence, destination, process, transport, test_data, threshold, exception"#,
         ],
     );
     check_rule(
@@ -551,7 +562,7 @@ foo = 1"#,
 destination = { cidr = ["10.0.0.0/8" }
 threshold = { count = 1 }"#,
         &[
-            r#"5:1: unknown key "severty" in [[rule]]; did you mean "severity"? keys: id, clause, description, severity, action, entities, tags, confidence, destination, process, transport, test_data, threshold, exception"#,
+            r#"5:1: unknown key "severty" in [[rule]]; did you mean "severity"? keys: id, clause, description, severity, action, prevent, entities, tags, confidence, destination, process, transport, test_data, threshold, exception"#,
             "6:38: TOML syntax: missing comma between array elements, expected `,`",
             "7:1: TOML syntax: missing comma between array elements, expected `,`",
         ],
