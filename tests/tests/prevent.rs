@@ -213,8 +213,9 @@ fn what_the_kernel_cannot_prove_is_stopped_after_it_and_told_with_what_had_left(
     assert!(["104", "32", "103", "1"].contains(&second.as_str()), "{second}");
     let alert = alert_of(&monitor, sender.pid());
     is_told(&alert, "blocked", "daemon");
-    assert_eq!(alert.number("/bytes_leaked"), text.len() as u64);
-    assert_eq!(receiver.bytes(), text.len() as u64);
+    // All of it, unless the sender had to wait for a processor.
+    assert_eq!(alert.number("/bytes_leaked"), receiver.bytes());
+    assert!([0, text.len() as u64].contains(&receiver.bytes()));
 }
 
 #[test]
@@ -241,7 +242,6 @@ fn the_third_value_within_a_minute_is_stopped() {
 #[test]
 fn exceptions_and_processes_hold_in_the_kernel() {
     needs!("python3");
-    let receiver = Receiver::tcp(V4);
     let exe = support::tool("python3").expect("it is there").canonicalize().expect("a path");
     let excepted = format!(
         "{BLOCK}\n[[rule.exception]]\nowner = \"o\"\nreason = \"r\"\nexpires = 2999-01-31\n\
@@ -251,6 +251,7 @@ fn exceptions_and_processes_hold_in_the_kernel() {
     let others = format!("{BLOCK}\nprocess = {{ exe = [\"/nowhere/*\"] }}");
     let own = format!("{BLOCK}\nprocess = {{ exe = [\"{}\"], uid = [0] }}", exe.display());
     for (more, stops) in [(excepted, false), (others, false), (own, true)] {
+        let receiver = Receiver::tcp(V4);
         let monitor = Monitor::under(&rule(&receiver, &more));
         let mut sender = sender(SENDER, &receiver);
         // Which rules a program is in is known a moment after its start.
@@ -270,9 +271,9 @@ fn exceptions_and_processes_hold_in_the_kernel() {
 #[test]
 fn a_protected_process_is_not_stopped() {
     needs!("python3");
-    let receiver = Receiver::tcp(V4);
     let exe = support::tool("python3").expect("it is there").canonicalize().expect("a path");
     for action in [BLOCK, KILL] {
+        let receiver = Receiver::tcp(V4);
         let protect = format!("[protect]\nexe = [\"{}\"]\n", exe.display());
         let monitor = Monitor::under(&(protect + &rule(&receiver, action)));
         let mut sender = sender(SENDER, &receiver);

@@ -179,8 +179,6 @@ impl Answer {
 
     /// Does what was decided. Kills come first: telling can wait, dying cannot.
     pub fn to(&mut self, decided: &Decided<'_>, policy: &Policy, programs: &mut Programs) {
-        // What of the send has left is known best before more is done.
-        let leaked = leaked(decided, programs);
         let verdict = decided.verdict.filter(|it| it.refusal(policy).is_none());
         let asks = |action| decided.decisions.iter().any(|decision| decision.action == action);
         let kills = asks(Action::Kill).then(|| {
@@ -188,6 +186,8 @@ impl Answer {
         });
         let stopped = asks(Action::Block)
             .then(|| self.block(decided.head, policy, programs, verdict.is_some()));
+        // Behind it nothing more leaves.
+        let leaked = leaked(decided, programs);
         for decision in decided.decisions {
             let Some(mut alert) = self.alert(decided, decision, policy, programs) else { continue };
             let sent_ns = decided.head.at_ns;
