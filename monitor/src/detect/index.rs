@@ -4,7 +4,7 @@
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::detector::{self, Begins, Detector, Find, FindAt, FindField, Tier};
-use super::forms::{self, Around, Needs, PARTING, Shape};
+use super::forms::{self, Around, Kinds, Needs, PARTING, Shape};
 use super::set::Set;
 use super::{key, lexicon, probe, text};
 
@@ -44,19 +44,34 @@ const ROWS: usize = SECOND_MAX + 2;
 #[derive(Default)]
 struct Row {
     needs: Vec<Needs>,
+    kinds: Vec<Kinds>,
     entries: Vec<Entry>,
 }
 
 impl Bucket {
-    /// The forms that may be written where that stands around the group.
-    pub fn shapes(&self, around: Around) -> impl Iterator<Item = &Entry> {
+    /// The forms that may be written at the group at `at` where that stands around it, and whether
+    /// there are any for such surroundings.
+    pub fn shapes<'b>(
+        &'b self,
+        around: Around,
+        text: &[u8],
+        at: usize,
+        mut found: impl FnMut(&'b Entry),
+    ) -> bool {
         let counted = around.next & PARTING != 0;
         let row = if counted { usize::from(around.second).min(SECOND_MAX) } else { ROWS - 1 };
-        let row = self.shapes.get(row);
-        let needs = row.map_or(&[][..], |row| &row.needs).iter().enumerate();
-        needs
-            .filter(move |(_, needs)| needs.fit(&around))
-            .filter_map(move |(at, _)| row?.entries.get(at))
+        let Some(row) = self.shapes.get(row) else { return false };
+        let mut kinds = None;
+        let fitting = (0..).zip(&row.needs).filter(|(_, needs)| needs.fit(&around));
+        for (place, _) in fitting {
+            let there = kinds.get_or_insert_with(|| Kinds::read(text, at));
+            if row.kinds.get(place).is_some_and(|kinds| kinds.fit(there))
+                && let Some(entry) = row.entries.get(place)
+            {
+                found(entry);
+            }
+        }
+        kinds.is_some()
     }
 
     fn add(&mut self, needs: Needs, entry: &Entry) {
@@ -71,6 +86,7 @@ impl Bucket {
             let known = row.needs.iter().zip(&row.entries);
             if may && !known.into_iter().any(|(one, other)| *one == needs && other == entry) {
                 row.needs.push(needs);
+                row.kinds.push(entry.shape.kinds());
                 row.entries.push(entry.clone());
             }
         }

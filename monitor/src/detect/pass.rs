@@ -151,11 +151,12 @@ impl Pass<'_, '_> {
         if self.quiet.get(slot) == Some(&place) {
             return;
         }
-        let mut quiet = true;
-        for entry in bucket.shapes(around).filter(|entry| !goes_on || entry.shape.may_end()) {
-            quiet = false;
-            self.shape(entry.index, &entry.shape, at);
-        }
+        let may_be = bucket.shapes(around, text, at, |entry| {
+            if !goes_on || entry.shape.may_end() {
+                self.shape(entry.index, &entry.shape, at);
+            }
+        });
+        let mut quiet = !may_be;
         let mut read = false;
         for start in &bucket.runs {
             if !goes_on && start.may_be(near, next, second) {
