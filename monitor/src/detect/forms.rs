@@ -99,7 +99,7 @@ pub(super) const PARTING: u8 = 0b01_1111;
 /// What must stand around the first group of digits of a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Needs {
-    word: u8,
+    pub word: u8,
     /// Classes that may be.
     before: u8,
     pub next: u8,

@@ -37,8 +37,19 @@ pub(super) struct Bucket {
 
 /// Digits behind a separator that are told apart.
 const SECOND_MAX: usize = 12;
-/// Rows of a bucket's forms: a separator and so many digits follow, or anything else.
-const ROWS: usize = SECOND_MAX + 2;
+/// Letters and digits of a word that are told apart.
+const WORD_MAX: usize = 24;
+/// Rows of a bucket's forms: a separator and so many digits follow, or anything else, in a word of so
+/// many letters and digits.
+const ROWS: usize = SECOND_MAX + 1 + WORD_MAX + 1;
+
+/// The row of a group behind which a separator and so many digits stand, or which is part of a word.
+fn row(parted: bool, second: u8, word: u8) -> usize {
+    match parted {
+        true => usize::from(second).min(SECOND_MAX),
+        false => SECOND_MAX + 1 + usize::from(word).min(WORD_MAX),
+    }
+}
 
 /// Forms of a bucket. What they need stands together, because most need something else.
 #[derive(Default)]
@@ -58,8 +69,7 @@ impl Bucket {
         at: usize,
         mut found: impl FnMut(&'b Entry),
     ) -> bool {
-        let counted = around.next & PARTING != 0;
-        let row = if counted { usize::from(around.second).min(SECOND_MAX) } else { ROWS - 1 };
+        let row = row(around.next & PARTING != 0, around.second, around.word);
         let Some(row) = self.shapes.get(row) else { return false };
         let mut kinds = None;
         let fitting = (0..).zip(&row.needs).filter(|(_, needs)| needs.fit(&around));
@@ -77,12 +87,14 @@ impl Bucket {
     fn add(&mut self, needs: Needs, entry: &Entry) {
         self.shapes.resize_with(ROWS, Row::default);
         for (at, row) in self.shapes.iter_mut().enumerate() {
-            let may = match at {
-                _ if at == ROWS - 1 => needs.next & !PARTING != 0,
-                _ if needs.next & PARTING == 0 => false,
-                SECOND_MAX => needs.second.is_none_or(|second| usize::from(second) >= SECOND_MAX),
-                _ => needs.second.is_none_or(|second| usize::from(second) == at),
+            let parted = at <= SECOND_MAX;
+            let may = match needs.second {
+                Some(second) if parted => at == self::row(true, second, 0),
+                None if parted => true,
+                _ => at == self::row(false, 0, needs.word),
             };
+            let kinds = if parted { PARTING } else { !PARTING };
+            let may = may && needs.next & kinds != 0;
             let known = row.needs.iter().zip(&row.entries);
             if may && !known.into_iter().any(|(one, other)| *one == needs && other == entry) {
                 row.needs.push(needs);

@@ -249,6 +249,11 @@ fn find_mac(text: &[u8], at: usize, digits: usize) -> Option<Candidate> {
         return None;
     }
     let start = at.checked_sub(digits)?;
+    // Asked first: of one address only the first separator has none before its group.
+    let last = text::byte_before(text, start, 1);
+    if last == separator || part_of_name(last) {
+        return None;
+    }
     let groups = 12 / digits;
     let end = start + 12 + groups - 1;
     let value = text::slice(text, start, end);
@@ -259,9 +264,7 @@ fn find_mac(text: &[u8], at: usize, digits: usize) -> Option<Candidate> {
         });
     let hex = value.iter().filter(|b| b.is_ascii_hexdigit());
     let same = hex.clone().all(|b| Some(b) == hex.clone().next());
-    let last = text::byte_before(text, start, 1);
-    let bounded = !part_of_name(last) && last != separator && !goes_on_mac(text, end, separator);
-    (fits && !same && bounded).then(|| found(start, end))
+    (fits && !same && !goes_on_mac(text, end, separator)).then(|| found(start, end))
 }
 
 fn goes_on_mac(text: &[u8], end: usize, separator: u8) -> bool {
