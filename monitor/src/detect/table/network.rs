@@ -285,13 +285,15 @@ fn in_domain(b: u8) -> bool {
 
 /// Whether the host has a top-level domain of letters, and no empty label.
 fn is_domain(host: &[u8]) -> bool {
-    let mut labels = host.split(|b| *b == b'.');
-    let count = labels.clone().count();
-    let last = host.rsplit(|b| *b == b'.').next().unwrap_or_default();
-    count >= 2
-        && labels
-            .all(|label| !label.is_empty() && !label.starts_with(b"-") && !label.ends_with(b"-"))
-        && last.len() >= 2
+    let Some(dot) = memchr::memrchr(b'.', host) else { return false };
+    let last = host.get(dot + 1..).unwrap_or_default();
+    let ends = |b: u8| matches!(b, b'.' | b'-');
+    // Next to a dot stands neither another nor a dash.
+    let parted = |two: &[u8]| matches!(two, [b'.', b] | [b, b'.'] if ends(*b));
+    last.len() >= 2
+        && !host.windows(2).any(parted)
+        && !host.first().is_some_and(|b| ends(*b))
+        && !last.ends_with(b"-")
         && (last.iter().all(|b| b.is_ascii_alphabetic() || *b >= 0x80) || last.starts_with(b"xn--"))
 }
 
