@@ -151,15 +151,15 @@ impl Kinds {
     pub fn read(text: &[u8], at: usize) -> Kinds {
         let word = |from: usize| text.get(from..).and_then(|rest| rest.first_chunk::<8>());
         let padded = |from: usize, back: usize| {
-            let byte = |slot: usize| {
-                (from + slot).checked_sub(back).map_or(0, |at| text::byte(text, at))
-            };
+            let byte =
+                |slot: usize| (from + slot).checked_sub(back).map_or(0, |at| text::byte(text, at));
             u64::from_le_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(byte))
         };
         let head = at.checked_sub(HEAD_BYTES).and_then(word);
         let head = head.map_or_else(|| padded(at, HEAD_BYTES), |word| u64::from_le_bytes(*word));
-        let tail = [at, at + 8]
-            .map(|from| word(from).map_or_else(|| padded(from, 0), |word| u64::from_le_bytes(*word)));
+        let tail = [at, at + 8].map(|from| {
+            word(from).map_or_else(|| padded(from, 0), |word| u64::from_le_bytes(*word))
+        });
         let [one, other] = tail;
         if (head | one | other) & HIGH != 0 {
             return Kinds { head: u64::MAX, tail: [u64::MAX; 2] };

@@ -9,7 +9,7 @@ use super::forms::{self, Around, Shape, small};
 use super::index::{Bucket, DENSITY_BYTES, GROUP_MAX, LETTERS_MAX, TOKEN_MAX};
 use super::probe::Probe;
 use super::text::{self, Boundary, Run};
-use super::{DetectorId, Engine, Hit, TableOf, checksum, columns, headings, key, table};
+use super::{DetectorId, Engine, Hit, Learned, TableOf, checksum, columns, headings, key, table};
 use crate::limits::HITS_PER_SAMPLE_MAX;
 use crate::model::Confidence;
 
@@ -58,6 +58,12 @@ impl<'a, 't> Pass<'a, 't> {
             cut: 0,
             seen,
         }
+    }
+
+    /// With what the fields of the text have held before.
+    pub fn with(mut self, learned: Option<Learned<'t>>) -> Self {
+        self.probe.learned = learned;
+        self
     }
 
     /// Looks at all of the text. Gives how many hits there was no room for.
