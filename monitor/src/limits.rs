@@ -280,6 +280,12 @@ pub const BINARY_DEPTH_MAX: usize = 16;
 /// Fields that are walked in one binary message; what follows is left out.
 pub const BINARY_FIELDS_MAX: usize = 65_536;
 
+/// Fields of protobuf messages of one flow of which it is remembered what they held, in 32 bytes each:
+/// a message has few that hold personal data.
+pub const FIELDS_LEARNED_MAX: usize = 32;
+/// Values of one entity, each sure by itself, after which a field speaks for others.
+pub const FIELD_HELD_MIN: u8 = 3;
+
 const _: () = assert!(ISLAND_REACH_BYTES > 3 * ISLAND_EDGE_BYTES);
 const _: () = assert!(ESCAPE_DEPTH_MAX <= DECODE_DEPTH_MAX);
 /// Window of zstd and brotli that is given room. RFC 9659 asks no more of what is sent over HTTP.

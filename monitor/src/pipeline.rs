@@ -7,11 +7,13 @@ use monitor_ebpf::proof;
 
 use crate::decide::{Decider, Decision, Event};
 use crate::decode::{Decoder, LeftOut, Part, Text, View, place, views_live};
-use crate::detect::{Engine, Hit, Key, PROVEN, Readings, Reasons, proof_tables};
+use crate::detect::{
+    Engine, Fields, Hit, Key, Learned, PROVEN, Readings, Reasons, in_words, proof_tables,
+};
 use crate::limits::FINDINGS_PER_SAMPLE_MAX;
 use crate::model::{Confidence, Finding, SampleHead};
 use crate::policy::{Policy, Rule};
-use crate::reassemble::{Flows, Stats};
+use crate::reassemble::{Flows, Reader, Stats};
 
 /// What was found and what was left out, since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,12 +34,25 @@ pub struct Counters {
 
 /// The stages between capture and act, with their state.
 pub struct Pipeline {
-    flows: Flows<Decoder>,
+    flows: Flows<Flow>,
     finder: Finder,
     decider: Decider,
     counters: Counters,
     findings: Vec<Finding>,
     decisions: Vec<Decision>,
+}
+
+/// What is kept of one flow.
+#[derive(Default)]
+struct Flow {
+    decoder: Decoder,
+    fields: Fields,
+}
+
+impl Reader for Flow {
+    fn kept(&self) -> &[u8] {
+        self.decoder.kept()
+    }
 }
 
 /// Turns texts into findings.
@@ -69,10 +84,11 @@ impl Pipeline {
         self.counters.bytes += piece.fresh.len() as u64;
         let (finder, findings, counters) =
             (&mut self.finder, &mut self.findings, &mut self.counters);
-        piece
-            .state
-            .feed(piece.fresh, piece.gap, &mut |text| finder.find(&text, findings, counters));
-        counters.undecoded.add(piece.state.take_left_out());
+        let Flow { decoder, fields } = piece.state;
+        decoder.feed(piece.fresh, piece.gap, &mut |text| {
+            finder.find(&text, fields, findings, counters);
+        });
+        counters.undecoded.add(decoder.take_left_out());
         if !self.findings.is_empty() {
             let event = Event {
                 at_ns: head.at_ns,
@@ -144,11 +160,27 @@ impl Pipeline {
 }
 
 impl Finder {
-    fn find(&mut self, text: &Text<'_>, findings: &mut Vec<Finding>, counters: &mut Counters) {
+    fn find(
+        &mut self,
+        text: &Text<'_>,
+        fields: &mut Fields,
+        findings: &mut Vec<Finding>,
+        counters: &mut Counters,
+    ) {
         let views = views_live(text);
         counters.undecoded.add(views.left_out);
         let in_order: Vec<&View<'_>> = views.iter().collect();
-        let find = |bytes: &[u8], hits: &mut Vec<Hit>| self.engine.find(bytes, hits);
+        let engine = &self.engine;
+        let find = |view: &View<'_>, bytes: &[u8], hits: &mut Vec<Hit>| {
+            if !view.has_fields() {
+                return engine.find(bytes, hits);
+            }
+            let fresh = |end| view.span(end..end).end > text.fresh;
+            let find = |learned: Option<Learned<'_>>, hits: &mut Vec<Hit>| {
+                engine.find_learned(bytes, learned, hits)
+            };
+            fields.find(bytes, fresh, hits, find)
+        };
         counters.hits_cut += self.readings.find(&in_order, None, find) as u64;
         // What ends before the fresh bytes was found when they were.
         for reading in self.readings.found().iter().filter(|reading| reading.span.end > text.fresh)
@@ -218,7 +250,7 @@ fn add(
         finding.count += 1;
         if hit.confidence > finding.confidence {
             finding.confidence = hit.confidence;
-            finding.reasons = reasons(hit);
+            finding.reasons = reasons(hit, key, entity.name());
         }
         finding.partial &= hit.partial;
         return;
@@ -237,10 +269,11 @@ fn add(
         place: place(part, key),
         test_data: hit.test_data,
         partial: hit.partial,
-        reasons: reasons(hit),
+        reasons: reasons(hit, key, entity.name()),
     });
 }
 
-fn reasons(hit: &Hit) -> Vec<String> {
-    hit.reasons.iter().map(str::to_owned).collect()
+fn reasons(hit: &Hit, key: Option<&[u8]>, entity: &str) -> Vec<String> {
+    let field = key.and_then(|key| in_words(hit, key, entity));
+    hit.reasons.iter().map(str::to_owned).chain(field).collect()
 }

@@ -11,7 +11,9 @@ use zeroize::Zeroizing;
 use super::exit::Exit;
 use super::names;
 use crate::decode::{Part, Text, View, place, views};
-use crate::detect::{Detector, Engine, Explained, Hit, Outcome, is_valid};
+use crate::detect::{
+    Detector, Engine, Explained, Fields, Hit, Learned, Outcome, in_words, is_valid,
+};
 use crate::limits::{EXPLAIN_BYTES_MAX, EXPLAIN_CANDIDATES_MAX};
 use crate::model::{Confidence, Entity, Tag};
 
@@ -92,7 +94,13 @@ impl Explainer<'_> {
         let mut all: Vec<(&View<'_>, Vec<Hit>)> = Vec::new();
         for view in views.iter() {
             let mut hits = Vec::new();
-            self.engine.find(&view.bytes, &mut hits);
+            let find = |learned: Option<Learned<'_>>, hits: &mut Vec<Hit>| {
+                self.engine.find_learned(&view.bytes, learned, hits)
+            };
+            match view.has_fields() {
+                true => Fields::default().find(&view.bytes, |_| true, &mut hits, find),
+                false => self.engine.find(&view.bytes, &mut hits),
+            };
             hits.retain(|hit| !view.is_at_edge(&(hit.start..hit.end)));
             all.push((view, hits));
         }
@@ -154,6 +162,9 @@ impl Explainer<'_> {
         }
         if let Some((start, end)) = hit.key {
             let name = view.bytes.get(start..end);
+            if let Some(field) = name.and_then(|name| in_words(hit, name, entity.name())) {
+                writeln!(out, "  - {field}")?;
+            }
             let name = place(Part::Text, name).trim_start_matches("text").trim().to_owned();
             let span = view.span(start..end);
             writeln!(out, "  key `{name}` at {}..{}", span.start, span.end)?;

@@ -45,6 +45,15 @@ fn name_of_a_map_entry_follows_the_path_of_its_value() {
             field(3, &[field(1, b"name"), field(2, b"Carol"), field(3, b"Lindqvist")].concat()),
             "\"f3.f2\": Carol\n",
         ),
+        // Of several values with one number none is that of an entry, and no small number is passed over.
+        (
+            field(3, &[field(1, b"name"), field(2, b"Carol"), field(2, b"Lindqvist")].concat()),
+            "\"f3.f2\": Lindqvist\n",
+        ),
+        (
+            field(3, &[field(1, b"name"), field(2, b"Lindqvist"), vec![4 << 3, 1]].concat()),
+            "\"f3.f2\": Lindqvist\n",
+        ),
     ] {
         assert!(find(&bytes, "protobuf", expected.as_bytes()).is_some(), "{expected}");
     }

@@ -68,6 +68,12 @@ impl View<'_> {
         self.source(range.start)..end
     }
 
+    /// Whether it is made of the fields of protobuf messages, a line each, which have numbers and no
+    /// names.
+    pub fn has_fields(&self) -> bool {
+        self.encoding.ends_with("protobuf")
+    }
+
     /// Whether a value is to be left to another view, which has it with all that is around it.
     pub fn is_at_edge(&self, range: &Range<usize>) -> bool {
         let before = range.start < ISLAND_EDGE_BYTES;

@@ -13,6 +13,8 @@ pub(super) const HIGH_DB: i16 = 38;
 pub(super) const KEY_DB: i16 = 30;
 /// What a word near by is worth that names the entity.
 pub(super) const NEAR_DB: i16 = 25;
+/// What it is worth that the field, which has no name, has held such values before.
+pub(super) const FIELD_DB: i16 = 25;
 /// What it is worth that the text holds nothing else.
 pub(super) const ALONE_DB: i16 = 14;
 /// What a key costs under which machines store numbers that name a thing.
@@ -52,13 +54,17 @@ impl Reasons {
     /// Another detector claims the same bytes.
     pub const CLAIMED: Reasons = Reasons(1 << 12);
 
-    const WORDS: [(Reasons, &'static str); 13] = [
+    /// The field that it stands in, which has a number and no name, has held such values before.
+    pub const FIELD: Reasons = Reasons(1 << 13);
+
+    const WORDS: [(Reasons, &'static str); 14] = [
         (Reasons::CHECKED, "check digits, ranges or structure fit"),
         (Reasons::FORM, "written in its usual form"),
         (Reasons::KEY, "its key names it"),
         (Reasons::PATH, "a key above it names it"),
         (Reasons::COLUMN, "its column names it"),
         (Reasons::NEAR, "a word near by names it"),
+        (Reasons::FIELD, "its field has held such values before"),
         (Reasons::ALONE, "stands alone"),
         (Reasons::DOUBT, "its key names a thing or a count"),
         (Reasons::JOINED, "joined to what is next to it"),

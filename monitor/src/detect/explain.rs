@@ -57,7 +57,7 @@ impl Engine {
     pub fn explain(&self, text: &[u8]) -> Vec<Explained> {
         let (mut hits, mut seen) = (Vec::new(), Vec::new());
         let table = TableOf { table: &self.table(text), goes_on: false };
-        self.pass(text, table, &mut hits, Some(&mut seen));
+        self.pass(text, table, &mut hits, Some(&mut seen), None);
         let stands = |seen: &Explained| {
             let same = |hit: &Hit| {
                 (hit.detector, hit.start, hit.end) == (seen.detector, seen.start, seen.end)

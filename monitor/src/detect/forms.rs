@@ -9,7 +9,7 @@
 //! It does not check what the digits say.
 
 use super::detector::Form;
-use super::text::{self, Boundary};
+use super::text::{self, Boundary, HIGH, LOW};
 
 /// Characters of a value without separators.
 pub(super) const COMPACT_MAX: usize = 40;
@@ -99,7 +99,7 @@ pub(super) const PARTING: u8 = 0b01_1111;
 /// What must stand around the first group of digits of a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Needs {
-    word: u8,
+    pub word: u8,
     /// Classes that may be.
     before: u8,
     pub next: u8,
@@ -121,6 +121,88 @@ impl Needs {
             && self.next & around.next != 0
             && self.near <= around.near
             && (!counted || is(self.second, around.second) && is(self.third, around.third))
+    }
+}
+
+/// Bytes before the first digit of a group, and from it on, of which the kinds are compared.
+const HEAD_BYTES: usize = 8;
+const TAIL_BYTES: usize = 16;
+
+/// Kinds of the bytes around the first digit of a group, one bit each: those that are there, or those
+/// that may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kinds {
+    /// Of the bytes before it, the last of them highest.
+    head: u64,
+    tail: [u64; TAIL_BYTES / 8],
+}
+
+const DIGIT: u8 = 1;
+const UPPER: u8 = 1 << 1;
+const LOWER: u8 = 1 << 2;
+const ALPHANUMERIC: u8 = DIGIT | UPPER | LOWER;
+/// Space, `+`, `-` and `.`, and `,` between them.
+const SIGN: u8 = 1 << 3;
+const REST: u8 = 1 << 4;
+
+impl Kinds {
+    /// Those around the group at `at`. What is not ASCII may be anything, and so may all behind it:
+    /// a separator may take up several bytes.
+    pub fn read(text: &[u8], at: usize) -> Kinds {
+        let word = |from: usize| text.get(from..).and_then(|rest| rest.first_chunk::<8>());
+        let padded = |from: usize, back: usize| {
+            let byte =
+                |slot: usize| (from + slot).checked_sub(back).map_or(0, |at| text::byte(text, at));
+            u64::from_le_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(byte))
+        };
+        let head = at.checked_sub(HEAD_BYTES).and_then(word);
+        let head = head.map_or_else(|| padded(at, HEAD_BYTES), |word| u64::from_le_bytes(*word));
+        let tail = [at, at + 8].map(|from| {
+            word(from).map_or_else(|| padded(from, 0), |word| u64::from_le_bytes(*word))
+        });
+        let [one, other] = tail;
+        if (head | one | other) & HIGH != 0 {
+            return Kinds { head: u64::MAX, tail: [u64::MAX; 2] };
+        }
+        Kinds { head: kinds(head), tail: tail.map(kinds) }
+    }
+
+    /// Whether each byte there is of a kind that may be.
+    pub fn fit(&self, there: &Kinds) -> bool {
+        let [one, other] = self.tail;
+        let [one_there, other_there] = there.tail;
+        none_is_zero(self.head & there.head)
+            && none_is_zero(one & one_there)
+            && none_is_zero(other & other_there)
+    }
+}
+
+/// The kinds of eight bytes of ASCII.
+fn kinds(word: u64) -> u64 {
+    // The highest bit of a byte is set where it is at least so much.
+    let least = |word: u64, byte: u8| word + LOW * u64::from(0x80 - byte);
+    let lower = word | LOW * 0x20;
+    let digits = least(word, b'0') & !least(word, b'9' + 1) & HIGH;
+    let letters = least(lower, b'a') & !least(lower, b'z' + 1) & HIGH;
+    let small = letters & word << 2;
+    let space = !((word ^ LOW * u64::from(b' ')) + !HIGH) & HIGH;
+    let signs = least(word, b'+') & !least(word, b'.' + 1) & HIGH | space;
+    let rest = HIGH & !(digits | letters | signs);
+    digits >> 7 | (letters & !small) >> 6 | small >> 5 | signs >> 4 | rest >> 3
+}
+
+fn none_is_zero(word: u64) -> bool {
+    (((word & !HIGH) + !HIGH) | word) & HIGH == HIGH
+}
+
+/// The kind of a byte.
+fn kind(byte: u8) -> u8 {
+    match byte {
+        b'0'..=b'9' => DIGIT,
+        b'A'..=b'Z' => UPPER,
+        b'a'..=b'z' => LOWER,
+        b' ' | b'+'..=b'.' => SIGN,
+        _ => REST,
     }
 }
 
@@ -264,7 +346,7 @@ impl Shape {
             let is_parting = self.after.get(at).is_some_and(|element| element.is_separator());
             let rest = self.after.get(at + 1..).unwrap_or_default();
             let digits = rest.iter().take_while(|element| **element == Element::Digit).count();
-            let ends = rest.get(digits).is_none_or(|element| element.is_separator());
+            let ends = rest.get(digits).is_none_or(|element| !element.may_be_digit());
             (is_parting && ends).then_some(digits)
         };
         let second = behind(group);
@@ -277,6 +359,20 @@ impl Shape {
             third: third.map(small),
             near: small(self.digits_min(near_bytes)),
         }
+    }
+
+    /// The kinds that the bytes around its first digit may be of.
+    pub fn kinds(&self) -> Kinds {
+        let mut tail = [u8::MAX; TAIL_BYTES];
+        // A value ends where no letter or digit follows.
+        let after = self.after.iter().map(|element| element.kinds()).chain([!ALPHANUMERIC]);
+        tail.iter_mut().zip(after).for_each(|(slot, kinds)| *slot = kinds);
+        let mut head = [u8::MAX; HEAD_BYTES];
+        let before = self.before.iter().map(|element| element.kinds());
+        head.iter_mut().rev().zip(before).for_each(|(slot, kinds)| *slot = kinds);
+        let word = |at: usize| tail.get(at..).and_then(|rest| rest.first_chunk::<8>());
+        let word = |at: usize| word(at).map_or(u64::MAX, |word| u64::from_le_bytes(*word));
+        Kinds { head: u64::from_le_bytes(head), tail: [word(0), word(8)] }
     }
 
     /// The least digits in the first so many bytes from the first digit on.
@@ -310,6 +406,19 @@ impl Shape {
 }
 
 impl Element {
+    /// The kinds of an ASCII byte that may be it.
+    fn kinds(self) -> u8 {
+        match self {
+            Element::Digit => DIGIT,
+            Element::Upper => UPPER,
+            Element::Letter => UPPER | LOWER,
+            Element::UpperOrDigit => UPPER | DIGIT,
+            Element::LetterOrDigit => ALPHANUMERIC,
+            Element::Separator => SIGN,
+            Element::Exactly(byte) => kind(byte),
+        }
+    }
+
     fn fits(self, byte: u8) -> bool {
         match self {
             Element::Digit => byte.is_ascii_digit(),
@@ -359,6 +468,21 @@ mod tests {
         let found =
             found.map(|(written, _)| String::from_utf8_lossy(written.compact()).into_owned());
         assert_eq!(found.as_deref(), value, "{pattern} in {text}");
+    }
+
+    #[test]
+    fn kinds_are_told_eight_at_a_time() {
+        for byte in 0..=127u8 {
+            let text = [byte; 32];
+            for at in [0, 3, 8, 20, 29] {
+                let found = Kinds::read(&text, at);
+                let is = |there: bool| if there { kind(byte) } else { REST };
+                let head: Vec<u8> = (0..8).map(|slot| is(at + slot >= 8)).collect();
+                let tail: Vec<u8> = (0..16).map(|slot| is(at + slot < 32)).collect();
+                assert_eq!(found.head.to_le_bytes(), *head, "{byte} at {at}");
+                assert_eq!(found.tail.map(u64::to_le_bytes).concat(), tail, "{byte} at {at}");
+            }
+        }
     }
 
     #[test]

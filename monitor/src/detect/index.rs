@@ -4,7 +4,7 @@
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::detector::{self, Begins, Detector, Find, FindAt, FindField, Tier};
-use super::forms::{self, Around, Needs, PARTING, Shape};
+use super::forms::{self, Around, Kinds, Needs, PARTING, Shape};
 use super::set::Set;
 use super::{key, lexicon, probe, text};
 
@@ -37,40 +37,68 @@ pub(super) struct Bucket {
 
 /// Digits behind a separator that are told apart.
 const SECOND_MAX: usize = 12;
-/// Rows of a bucket's forms: a separator and so many digits follow, or anything else.
-const ROWS: usize = SECOND_MAX + 2;
+/// Letters and digits of a word that are told apart.
+const WORD_MAX: usize = 24;
+/// Rows of a bucket's forms: a separator and so many digits follow, or anything else, in a word of so
+/// many letters and digits.
+const ROWS: usize = SECOND_MAX + 1 + WORD_MAX + 1;
+
+/// The row of a group behind which a separator and so many digits stand, or which is part of a word.
+fn row(parted: bool, second: u8, word: u8) -> usize {
+    match parted {
+        true => usize::from(second).min(SECOND_MAX),
+        false => SECOND_MAX + 1 + usize::from(word).min(WORD_MAX),
+    }
+}
 
 /// Forms of a bucket. What they need stands together, because most need something else.
 #[derive(Default)]
 struct Row {
     needs: Vec<Needs>,
+    kinds: Vec<Kinds>,
     entries: Vec<Entry>,
 }
 
 impl Bucket {
-    /// The forms that may be written where that stands around the group.
-    pub fn shapes(&self, around: Around) -> impl Iterator<Item = &Entry> {
-        let counted = around.next & PARTING != 0;
-        let row = if counted { usize::from(around.second).min(SECOND_MAX) } else { ROWS - 1 };
-        let row = self.shapes.get(row);
-        let needs = row.map_or(&[][..], |row| &row.needs).iter().enumerate();
-        needs
-            .filter(move |(_, needs)| needs.fit(&around))
-            .filter_map(move |(at, _)| row?.entries.get(at))
+    /// The forms that may be written at the group at `at` where that stands around it, and whether
+    /// there are any for such surroundings.
+    pub fn shapes<'b>(
+        &'b self,
+        around: Around,
+        text: &[u8],
+        at: usize,
+        mut found: impl FnMut(&'b Entry),
+    ) -> bool {
+        let row = row(around.next & PARTING != 0, around.second, around.word);
+        let Some(row) = self.shapes.get(row) else { return false };
+        let mut kinds = None;
+        let fitting = (0..).zip(&row.needs).filter(|(_, needs)| needs.fit(&around));
+        for (place, _) in fitting {
+            let there = kinds.get_or_insert_with(|| Kinds::read(text, at));
+            if row.kinds.get(place).is_some_and(|kinds| kinds.fit(there))
+                && let Some(entry) = row.entries.get(place)
+            {
+                found(entry);
+            }
+        }
+        kinds.is_some()
     }
 
     fn add(&mut self, needs: Needs, entry: &Entry) {
         self.shapes.resize_with(ROWS, Row::default);
         for (at, row) in self.shapes.iter_mut().enumerate() {
-            let may = match at {
-                _ if at == ROWS - 1 => needs.next & !PARTING != 0,
-                _ if needs.next & PARTING == 0 => false,
-                SECOND_MAX => needs.second.is_none_or(|second| usize::from(second) >= SECOND_MAX),
-                _ => needs.second.is_none_or(|second| usize::from(second) == at),
+            let parted = at <= SECOND_MAX;
+            let may = match needs.second {
+                Some(second) if parted => at == self::row(true, second, 0),
+                None if parted => true,
+                _ => at == self::row(false, 0, needs.word),
             };
+            let kinds = if parted { PARTING } else { !PARTING };
+            let may = may && needs.next & kinds != 0;
             let known = row.needs.iter().zip(&row.entries);
             if may && !known.into_iter().any(|(one, other)| *one == needs && other == entry) {
                 row.needs.push(needs);
+                row.kinds.push(entry.shape.kinds());
                 row.entries.push(entry.clone());
             }
         }

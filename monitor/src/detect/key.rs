@@ -216,9 +216,13 @@ pub(super) fn field(
     let length = match closing {
         Some(quote) => memchr3(quote, b'\n', b'\\', rest),
         None if byte(text, at) == b'>' => memchr3(b'<', b'\n', b'\r', rest),
-        None => rest
-            .iter()
-            .position(|b| matches!(b, b'&' | b',' | b';' | b'}' | b']' | b'\n' | b'\r' | b'"')),
+        None => {
+            let near = memchr3(b'&', b',', b'\n', rest);
+            let rest = slice(rest, 0, near.unwrap_or(rest.len()));
+            let near = memchr3(b';', b'}', b']', rest).or(near);
+            let rest = slice(rest, 0, near.unwrap_or(rest.len()));
+            memchr::memchr2(b'"', b'\r', rest).or(near)
+        }
     };
     let mut end = start + length.unwrap_or(rest.len());
     while end > start && matches!(byte_before(text, end, 1), b' ' | b'\t') {

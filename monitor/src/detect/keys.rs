@@ -7,8 +7,8 @@ use super::lexicon::{Lexicon, Marks, next_word};
 use super::set::Set;
 use super::text::slice;
 
-/// Names of a text that are remembered.
-const KNOWN_MAX: usize = 64;
+/// Names of a text that are remembered: as many as a byte tells apart.
+const KNOWN_MAX: usize = 255;
 /// Words of a term that ends a name.
 const TERM_WORDS_MAX: usize = 6;
 /// Bytes of a name, in prose with the words before it, of the name above it, and of what joins them.

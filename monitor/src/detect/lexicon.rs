@@ -4,7 +4,7 @@
 
 use super::detector::Words;
 use super::set::Set;
-use super::text::{byte, byte_before, slice};
+use super::text::{byte, byte_before, slice, small_from};
 
 /// Slots of the filter that tells most words apart from all context words.
 const FILTER_BITS: usize = 1 << 17;
@@ -292,12 +292,9 @@ pub(super) fn is_word_byte(b: u8) -> bool {
 /// case: `cardNumber` and `PANValue` are two words each.
 pub(super) fn next_word(text: &[u8], from: usize) -> Option<(usize, usize)> {
     let start = from + text.get(from..)?.iter().position(|b| kind(*b) != Kind::Other)?;
-    let mut last = kind(byte(text, start));
-    let mut end = start + 1;
-    // Most words of machines are numbers.
-    while last == Kind::Digit && byte(text, end).is_ascii_digit() {
-        end += 1;
-    }
+    // Most words have no capital behind their first letter, and end where no letter or digit stands.
+    let mut end = start + small_from(text, start + 1, WORD_BYTES_MAX) + 1;
+    let mut last = kind(byte(text, end - 1));
     for &byte_here in text.get(end..)? {
         let this = kind(byte_here);
         let ends = match this {

@@ -22,6 +22,7 @@ mod custom;
 mod detector;
 mod evidence;
 mod explain;
+mod fields;
 mod fingerprint;
 mod forms;
 mod headings;
@@ -48,6 +49,7 @@ pub use custom::{Check, Custom, Dictionary, Matcher, VALIDATORS, WORDS_MAX, vali
 pub use detector::{Detector, Find, Tier, Words};
 pub use evidence::Reasons;
 pub use explain::{Explained, Outcome};
+pub use fields::{Fields, Learned, in_words};
 pub use fingerprint::{KEY_BYTES, Key};
 pub use proof::{PROVEN, tables as proof_tables};
 pub use readings::Readings;
@@ -230,7 +232,18 @@ impl Engine {
 
     /// As [`Engine::find`], in a text that is part of a table.
     pub fn find_in(&self, text: &[u8], table: TableOf<'_>, hits: &mut Vec<Hit>) -> usize {
-        self.pass(text, table, hits, None)
+        self.pass(text, table, hits, None, None)
+    }
+
+    /// As [`Engine::find`], in the fields of a message, with what they have held before.
+    pub fn find_learned(
+        &self,
+        text: &[u8],
+        learned: Option<Learned<'_>>,
+        hits: &mut Vec<Hit>,
+    ) -> usize {
+        let table = TableOf { table: &self.table(text), goes_on: false };
+        self.pass(text, table, hits, None, learned)
     }
 
     fn pass(
@@ -239,9 +252,10 @@ impl Engine {
         table: TableOf<'_>,
         hits: &mut Vec<Hit>,
         seen: Option<&mut Vec<Explained>>,
+        learned: Option<Learned<'_>>,
     ) -> usize {
         let first = hits.len();
-        let cut = Pass::new(self, text, table, hits, seen).run();
+        let cut = Pass::new(self, text, table, hits, seen).with(learned).run();
         settle::settle(hits, first);
         cut
     }

@@ -9,7 +9,7 @@ use super::forms::{self, Around, Shape, small};
 use super::index::{Bucket, DENSITY_BYTES, GROUP_MAX, LETTERS_MAX, TOKEN_MAX};
 use super::probe::Probe;
 use super::text::{self, Boundary, Run};
-use super::{DetectorId, Engine, Hit, TableOf, checksum, columns, headings, key, table};
+use super::{DetectorId, Engine, Hit, Learned, TableOf, checksum, columns, headings, key, table};
 use crate::limits::HITS_PER_SAMPLE_MAX;
 use crate::model::Confidence;
 
@@ -58,6 +58,12 @@ impl<'a, 't> Pass<'a, 't> {
             cut: 0,
             seen,
         }
+    }
+
+    /// With what the fields of the text have held before.
+    pub fn with(mut self, learned: Option<Learned<'t>>) -> Self {
+        self.probe.learned = learned;
+        self
     }
 
     /// Looks at all of the text. Gives how many hits there was no room for.
@@ -151,11 +157,12 @@ impl Pass<'_, '_> {
         if self.quiet.get(slot) == Some(&place) {
             return;
         }
-        let mut quiet = true;
-        for entry in bucket.shapes(around).filter(|entry| !goes_on || entry.shape.may_end()) {
-            quiet = false;
-            self.shape(entry.index, &entry.shape, at);
-        }
+        let may_be = bucket.shapes(around, text, at, |entry| {
+            if !goes_on || entry.shape.may_end() {
+                self.shape(entry.index, &entry.shape, at);
+            }
+        });
+        let mut quiet = !may_be;
         let mut read = false;
         for start in &bucket.runs {
             if !goes_on && start.may_be(near, next, second) {

@@ -12,7 +12,7 @@ use super::keys::{Found, Key, Keys};
 use super::lexicon::{Lexicon, Marks, is_word_byte, next_word};
 use super::set::Set;
 use super::text::{Boundary, boundary, byte, byte_before, slice};
-use super::{DetectorId, Hit, Outcome, TableOf, key};
+use super::{DetectorId, Hit, Learned, Outcome, TableOf, key};
 use crate::model::Confidence;
 
 /// Bytes before a value in which a word counts as next to it.
@@ -48,6 +48,8 @@ pub struct Probe<'t> {
     column: Option<(usize, Column)>,
     /// A cell of an HTML table, and the heading of its column.
     heading: Option<(usize, (usize, usize))>,
+    /// What fields without names have held.
+    pub(super) learned: Option<Learned<'t>>,
 }
 
 /// The column that a value stands in.
@@ -117,6 +119,7 @@ impl<'t> Probe<'t> {
             goes_on: table.goes_on,
             column: None,
             heading: None,
+            learned: None,
         }
     }
 
@@ -295,6 +298,9 @@ impl<'t> Probe<'t> {
             return wanted;
         }
         let mut named = key.named;
+        if let Some(index) = self.learned_at(found, start) {
+            named.insert(index);
+        }
         if found.span.is_none() && self.says_nothing(start, end) {
             return Set::NONE;
         }
@@ -339,6 +345,9 @@ impl<'t> Probe<'t> {
         if self.path_at(start).contains(index) {
             return Verdict::Named(Reasons::PATH, evidence::KEY_DB);
         }
+        if self.learned_at(found, start) == Some(index) {
+            return Verdict::Named(Reasons::FIELD, evidence::FIELD_DB);
+        }
         if found.span.is_none() && self.has_columns() {
             let column = self.column_at(start);
             if column.key.hostile.contains(index) {
@@ -357,6 +366,12 @@ impl<'t> Probe<'t> {
             return Verdict::Named(Reasons::NEAR, evidence::NEAR_DB);
         }
         if doubtful { Verdict::Doubtful } else { Verdict::Silent }
+    }
+
+    /// The detector that the field of the value at `start` speaks for, by what it has held.
+    fn learned_at(&self, found: Found, start: usize) -> Option<usize> {
+        let (from, to) = found.span?;
+        self.learned?.says(slice(self.text, from, to), start)
     }
 
     /// The key that the value at `start` is stored under.

@@ -15,14 +15,14 @@ pub struct Readings {
 }
 
 impl Readings {
-    /// Has `find` look through each view, which appends hits and gives how many there was no room
+    /// Has `find` look through the bytes of each view, which appends hits and gives how many there was no room
     /// for. `led` is the plain view with the byte before it, where the beginning of the text cuts
     /// nothing. Gives the sum of what there was no room for.
     pub fn find(
         &mut self,
         views: &[&View<'_>],
         led: Option<&[u8]>,
-        mut find: impl FnMut(&[u8], &mut Vec<Hit>) -> usize,
+        mut find: impl FnMut(&View<'_>, &[u8], &mut Vec<Hit>) -> usize,
     ) -> usize {
         self.found.clear();
         let mut cut = 0;
@@ -30,7 +30,7 @@ impl Readings {
             // The first is the text itself.
             let led = led.filter(|_| number == 0);
             self.hits.clear();
-            cut += find(led.unwrap_or(&view.bytes), &mut self.hits);
+            cut += find(view, led.unwrap_or(&view.bytes), &mut self.hits);
             for hit in &self.hits {
                 let hit = match led {
                     Some(_) => behind_a_byte(hit),

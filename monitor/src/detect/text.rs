@@ -131,19 +131,37 @@ pub(super) enum Boundary {
 
 /// Letters and digits from `at` on, at most so many.
 pub(super) fn alphanumeric_from(text: &[u8], at: usize, most: usize) -> usize {
+    run_from(text, at, most, alphanumeric, |b| b.is_ascii_alphanumeric())
+}
+
+/// Small letters and digits from `at` on, about so many at most.
+pub(super) fn small_from(text: &[u8], at: usize, most: usize) -> usize {
+    // Of letters and digits only capitals have no 0x20.
+    let small = |word: u64| alphanumeric(word) & word << 2;
+    run_from(text, at, most, small, |b| b.is_ascii_lowercase() || b.is_ascii_digit())
+}
+
+/// Bytes from `at` on that are told by `all`, in the highest bits of eight, and by `one`.
+fn run_from(
+    text: &[u8],
+    at: usize,
+    most: usize,
+    all: impl Fn(u64) -> u64,
+    one: impl Fn(u8) -> bool,
+) -> usize {
     let rest = text.get(at..).unwrap_or_default();
     let rest = rest.get(..most).unwrap_or(rest);
     let mut words = rest.chunks_exact(8);
     let mut count = 0;
     for word in &mut words {
         let word = <[u8; 8]>::try_from(word).map_or(0, u64::from_le_bytes);
-        let others = !alphanumeric(word) & HIGH;
+        let others = !all(word) & HIGH;
         if others != 0 {
             return count + others.trailing_zeros() as usize / 8;
         }
         count += 8;
     }
-    count + words.remainder().iter().take_while(|b| b.is_ascii_alphanumeric()).count()
+    count + words.remainder().iter().take_while(|b| one(**b)).count()
 }
 
 /// The lowest bit of each of eight bytes, and the highest.
@@ -228,6 +246,8 @@ mod tests {
                 text[place] = byte;
                 let count = if byte.is_ascii_alphanumeric() { 20 } else { place };
                 assert_eq!(alphanumeric_from(&text, 0, 64), count, "{byte} at {place}");
+                let count = if byte.is_ascii_uppercase() { place } else { count };
+                assert_eq!(small_from(&text, 0, 64), count, "{byte} at {place}");
             }
         }
         assert_eq!(alphanumeric_from(b"abcdefghijkl", 1, 9), 9);

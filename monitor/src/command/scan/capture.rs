@@ -15,6 +15,7 @@ use super::place::Place;
 use super::reader::{Name, Piece, Rules, Telling};
 use crate::command::input::{Payload, Skip};
 use crate::decode::{Decoder, Part, Text};
+use crate::detect::Fields;
 use crate::limits::{
     PCAP_AHEAD_BYTES_MAX, PCAP_DIRECTIONS_MAX, PCAP_HELD_BYTES_MAX, PCAP_TEXT_BYTES_MAX,
 };
@@ -63,6 +64,8 @@ struct Direction {
     ahead: BTreeMap<u32, Zeroizing<Vec<u8>>>,
     ahead_bytes: usize,
     decoder: Decoder,
+    /// What the fields of its messages have held.
+    fields: Fields,
     /// In order and not yet read.
     text: Zeroizing<Vec<u8>>,
     /// How `text` lies to what was before.
@@ -139,6 +142,7 @@ impl Capture {
             ahead: BTreeMap::new(),
             ahead_bytes: 0,
             decoder: Decoder::default(),
+            fields: Fields::default(),
             text: Zeroizing::default(),
             gap: Gap::Unknown,
             place: Place::default(),
@@ -208,9 +212,10 @@ impl Capture {
         self.held = self.held.saturating_sub(text.len());
         let Search { rules, scratch, path, file_len, report } = search;
         let mut candidates = Vec::new();
-        direction.decoder.feed(&text, direction.gap, &mut |part| {
+        let Direction { decoder, fields, .. } = direction;
+        decoder.feed(&text, direction.gap, &mut |part| {
             scratch.candidates.clear();
-            report.left.add(rules.finder.find(&part, None, scratch));
+            report.left.add(rules.finder.find(&part, None, fields, scratch));
             // What ended in the bytes before was found there.
             scratch.candidates.retain(|found| found.end > part.fresh);
             for mut found in scratch.candidates.drain(..) {
@@ -243,7 +248,7 @@ impl Capture {
         let text = Text { bytes: &bytes, fresh: 0, part: Part::Text };
         let Search { rules, scratch, file_len, report, .. } = search;
         scratch.candidates.clear();
-        report.left.add(rules.finder.find(&text, None, scratch));
+        report.left.add(rules.finder.find(&text, None, &mut direction.fields, scratch));
         report.bytes = report.bytes.saturating_add(payload.bytes.len() as u64);
         let name = Name::Member(&name, *file_len);
         let telling = Telling { rules, name, lines: Lines::All, report };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::command::names::Chosen;
 use crate::decode::{LeftOut, Text, View, views};
-use crate::detect::{DetectorId, Engine, Hit, KEY_BYTES, Key, Reading, Readings};
+use crate::detect::{DetectorId, Engine, Fields, Hit, KEY_BYTES, Key, Learned, Reading, Readings};
 use crate::limits::{WINDOW_HELD_BYTES, WINDOW_STEP_BYTES};
 use crate::model::{Confidence, Tag};
 
@@ -84,12 +84,24 @@ impl Finder {
 
     /// Appends what is found in a text, in every reading of it, in order of places. Of
     /// readings that share bytes the best counts. `led` is the text with the byte before it, where the beginning
-    /// of the text cuts nothing.
-    pub fn find(&self, text: &Text<'_>, led: Option<&[u8]>, scratch: &mut Scratch) -> Left {
+    /// of the text cuts nothing. `fields` is what the messages of the flow have held.
+    pub fn find(
+        &self,
+        text: &Text<'_>,
+        led: Option<&[u8]>,
+        fields: &mut Fields,
+        scratch: &mut Scratch,
+    ) -> Left {
         let Scratch { readings, candidates } = scratch;
         let views = views(text);
         let in_order: Vec<&View<'_>> = views.iter().collect();
-        let cut = readings.find(&in_order, led, |bytes, hits| self.hits(bytes, hits));
+        let cut = readings.find(&in_order, led, |view, bytes, hits| {
+            if !view.has_fields() {
+                return self.hits(bytes, None, hits);
+            }
+            let fresh = |end| view.span(end..end).end > text.fresh;
+            fields.find(bytes, fresh, hits, |learned, hits| self.hits(bytes, learned, hits))
+        });
         candidates.extend(readings.found().iter().filter_map(|reading| {
             let view = in_order.get(reading.view)?;
             let value = view.bytes.get(reading.hit.start..reading.hit.end)?;
@@ -100,7 +112,7 @@ impl Finder {
 
     /// The hits in a reading, step by step, so that their bound is one of each step. What is said of
     /// a value depends on no more than [`WINDOW_HELD_BYTES`] on either side.
-    fn hits(&self, bytes: &[u8], hits: &mut Vec<Hit>) -> usize {
+    fn hits(&self, bytes: &[u8], learned: Option<Learned<'_>>, hits: &mut Vec<Hit>) -> usize {
         let (mut cut, mut from) = (0, 0);
         while from < bytes.len() {
             let until = from.saturating_add(WINDOW_STEP_BYTES).min(bytes.len());
@@ -108,7 +120,8 @@ impl Finder {
             let end = until.saturating_add(WINDOW_HELD_BYTES).min(bytes.len());
             let before = hits.len();
             let window = bytes.get(begin..end).unwrap_or_default();
-            cut += self.engine.find(window, hits);
+            let learned = learned.map(|learned| learned.part(begin));
+            cut += self.engine.find_learned(window, learned, hits);
             let mut number = 0;
             hits.retain_mut(|hit| {
                 number += 1;

@@ -18,6 +18,7 @@ use super::found::{Found, Report, Warning};
 use super::place::Place;
 use crate::command::input::{Kind, Payload, Skip, Unpack, Visit, fill};
 use crate::decode::{Part, Text};
+use crate::detect::Fields;
 use crate::limits::{SCAN_FINDINGS_PER_FILE_MAX, SCAN_OVERLAP_BYTES, SCAN_PIECE_BYTES};
 use crate::model::Confidence;
 
@@ -238,7 +239,7 @@ impl Telling<'_> {
     fn search(self, scratch: &mut Scratch, piece: &Piece<'_>, led: &[u8], place: &mut Place) {
         scratch.candidates.clear();
         let text = Text { bytes: piece.bytes, fresh: 0, part: Part::Text };
-        let left = self.rules.finder.find(&text, Some(led), scratch);
+        let left = self.rules.finder.find(&text, Some(led), &mut Fields::default(), scratch);
         self.report.left.add(left);
         scratch.candidates.retain(|found| piece.window.contains(&found.start));
         let allows = if self.rules.allow { allow::allows(piece.bytes) } else { Vec::new() };

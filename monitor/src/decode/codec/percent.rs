@@ -26,6 +26,11 @@ fn escape(bytes: &[u8], at: usize, form: &mut Form) -> Option<Escape> {
     Some(Escape::byte(3, u8::try_from(byte).ok()?))
 }
 
+/// Whether a byte stands between two fields of a form, or in none.
+fn parts(byte: u8) -> bool {
+    matches!(byte, b'&' | 0..=b' ' | b'"' | b'<' | b'>' | b'\\' | b'{' | b'}' | 0x7f..)
+}
+
 /// Follows a text to tell where it is in the value of a form's `key=value`.
 #[derive(Default)]
 struct Form {
@@ -43,15 +48,17 @@ impl Form {
         if at - self.at > FORM_REACH_BYTES {
             *self = Form { at: at - FORM_REACH_BYTES, ..Form::default() };
         }
-        for byte in bytes.get(self.at..at).unwrap_or_default() {
+        let mut passed = bytes.get(self.at..at).unwrap_or_default();
+        // What stands before the last of these says nothing of what stands behind it.
+        if let Some(last) = passed.iter().rposition(|byte| parts(*byte)) {
+            (self.key, self.value) = (false, false);
+            passed = passed.get(last + 1..).unwrap_or_default();
+        }
+        for byte in passed {
             match byte {
-                b'&' => (self.key, self.value) = (false, false),
                 b'=' if self.key => self.value = true,
                 b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => self.key = true,
                 b'_' | b'.' | b'-' | b'[' | b']' | b'%' | b'+' => self.key = true,
-                0..=b' ' | b'"' | b'<' | b'>' | b'\\' | b'{' | b'}' | 0x7f.. => {
-                    (self.key, self.value) = (false, false);
-                }
                 _ if self.value => {}
                 _ => self.key = false,
             }

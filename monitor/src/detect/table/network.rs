@@ -249,6 +249,11 @@ fn find_mac(text: &[u8], at: usize, digits: usize) -> Option<Candidate> {
         return None;
     }
     let start = at.checked_sub(digits)?;
+    // Asked first: of one address only the first separator has none before its group.
+    let last = text::byte_before(text, start, 1);
+    if last == separator || part_of_name(last) {
+        return None;
+    }
     let groups = 12 / digits;
     let end = start + 12 + groups - 1;
     let value = text::slice(text, start, end);
@@ -259,9 +264,7 @@ fn find_mac(text: &[u8], at: usize, digits: usize) -> Option<Candidate> {
         });
     let hex = value.iter().filter(|b| b.is_ascii_hexdigit());
     let same = hex.clone().all(|b| Some(b) == hex.clone().next());
-    let last = text::byte_before(text, start, 1);
-    let bounded = !part_of_name(last) && last != separator && !goes_on_mac(text, end, separator);
-    (fits && !same && bounded).then(|| found(start, end))
+    (fits && !same && !goes_on_mac(text, end, separator)).then(|| found(start, end))
 }
 
 fn goes_on_mac(text: &[u8], end: usize, separator: u8) -> bool {
@@ -282,13 +285,15 @@ fn in_domain(b: u8) -> bool {
 
 /// Whether the host has a top-level domain of letters, and no empty label.
 fn is_domain(host: &[u8]) -> bool {
-    let mut labels = host.split(|b| *b == b'.');
-    let count = labels.clone().count();
-    let last = host.rsplit(|b| *b == b'.').next().unwrap_or_default();
-    count >= 2
-        && labels
-            .all(|label| !label.is_empty() && !label.starts_with(b"-") && !label.ends_with(b"-"))
-        && last.len() >= 2
+    let Some(dot) = memchr::memrchr(b'.', host) else { return false };
+    let last = host.get(dot + 1..).unwrap_or_default();
+    let ends = |b: u8| matches!(b, b'.' | b'-');
+    // Next to a dot stands neither another nor a dash.
+    let parted = |two: &[u8]| matches!(two, [b'.', b] | [b, b'.'] if ends(*b));
+    last.len() >= 2
+        && !host.windows(2).any(parted)
+        && !host.first().is_some_and(|b| ends(*b))
+        && !last.ends_with(b"-")
         && (last.iter().all(|b| b.is_ascii_alphabetic() || *b >= 0x80) || last.starts_with(b"xn--"))
 }
 

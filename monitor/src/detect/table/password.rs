@@ -328,9 +328,10 @@ fn find_in_url(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
     let stops = |b: &u8| {
         b.is_ascii_whitespace() || matches!(b, b'/' | b'"' | b'\'' | b'<' | b'>' | b'`' | b',')
     };
-    let user = before.get(before.iter().rposition(stops)? + 1..)?;
+    // The slash before it ends the scheme.
+    let user = before.get(memchr::memrchr(b'/', before)? + 1..)?;
     let start = at - user.len();
-    if text::slice(text, start.saturating_sub(3), start) != b"://" {
+    if text::slice(text, start.saturating_sub(3), start) != b"://" || user.iter().any(stops) {
         return None;
     }
     let is_host = |b: u8| b.is_ascii_alphanumeric() || b == b'[';

@@ -160,6 +160,15 @@ fn find_name(probe: &mut Probe<'_>, field: Field) -> Option<Candidate> {
 /// all of the value must be one.
 fn name_end(text: &[u8], field: Field, quoted: bool) -> Option<(usize, usize)> {
     let bytes = text::slice(text, field.start, field.end);
+    // A word with something else in it is no name, and ends one. Most values begin with one.
+    let bytes = match bytes.iter().position(|b| !in_name(*b)) {
+        Some(_) if quoted => return None,
+        Some(other) => {
+            let words = bytes.get(..other)?;
+            words.get(..words.iter().rposition(|b| matches!(b, b' ' | b'+' | 0xA0))? + 1)?
+        }
+        None => bytes,
+    };
     let value = match std::str::from_utf8(bytes) {
         Ok(value) => value,
         Err(cut) => std::str::from_utf8(bytes.get(..cut.valid_up_to())?).ok()?,
@@ -197,6 +206,11 @@ fn name_end(text: &[u8], field: Field, quoted: bool) -> Option<(usize, usize)> {
         || value.get(..end)?.chars().filter(|c| c.is_alphabetic()).count() >= UNQUOTED_LETTERS_MIN;
     let fits = NAME_BYTES.contains(&end) && capitals > 0 && long;
     (fits && (if quoted { whole } else { cut_well })).then_some((field.start + end, words))
+}
+
+/// Whether a byte may stand in a name, or between its words.
+fn in_name(b: u8) -> bool {
+    b.is_ascii_alphabetic() || b >= 0x80 || matches!(b, b' ' | b'+' | b'-' | b'\'' | b'.' | b',')
 }
 
 /// Whether the word may be part of a name, and whether it begins as names do.

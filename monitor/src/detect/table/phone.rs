@@ -114,11 +114,11 @@ fn find(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
         return None;
     }
     let number = read(text, digit);
-    let ends = number.ends.get(..number.ends_count)?.iter().rev();
+    let ends = number.ends(digit).rev();
     let (end, digits) = ends
         .filter(|(end, count)| *count >= DIGITS_MIN && text::byte(text, *end) != b'_')
         .take(TRIES_MAX)
-        .filter_map(|(end, count)| Some((*end, number.digits.get(..*count)?)))
+        .filter_map(|(end, count)| Some((end, number.digits.get(..count)?)))
         .find(|(_, digits)| plans.is_valid(digits))?;
     let mut found = Candidate::new(at, end, FORM_DB).because(Reasons::FORM);
     found.needs_context = text::boundary_after(text, end) != Boundary::Clean;
@@ -171,7 +171,7 @@ enum Setting {
     Other,
 }
 
-fn find_national(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate> {
+fn find_national(probe: &mut Probe<'_>, at: usize, run: &Run) -> Option<Candidate> {
     let text = probe.text;
     // One group is any number; a first group of more than five is none of a telephone number.
     let first = value::end_of(text, at, 6, |b| b.is_ascii_digit());
@@ -187,8 +187,11 @@ fn find_national(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate>
     if text::boundary_before(text, start) != Boundary::Clean {
         return None;
     }
+    if is_longer(text, run) {
+        return None;
+    }
     let number = read(text, at);
-    let (end, count) = *number.ends.get(number.ends_count.checked_sub(1)?)?;
+    let (end, count) = number.ends(at).next_back()?;
     let digits = number.digits.get(..count)?;
     if !(NATIONAL_DIGITS_MIN..=NATIONAL_DIGITS_MAX).contains(&count)
         || follows == b')' && start == at
@@ -214,6 +217,22 @@ fn find_national(probe: &mut Probe<'_>, at: usize, _: &Run) -> Option<Candidate>
     let mut found = Candidate::new(start, end, worth_db).because(Reasons::FORM);
     found.test_data = digits.len() == 10 && is_fictitious(&with_code(digits));
     Some(found)
+}
+
+/// Whether a run has a place where a number with too many digits ends: sooner told than read.
+fn is_longer(text: &[u8], run: &Run) -> bool {
+    let mut digits = 0;
+    for group in run.groups() {
+        digits += group.len();
+        let parts = matches!(group.separator, 0 | b' ' | b'-' | b'.');
+        if !parts || digits > DIGITS_MAX || text::byte(text, group.end).is_ascii_alphabetic() {
+            return false;
+        }
+        if digits > NATIONAL_DIGITS_MAX {
+            return true;
+        }
+    }
+    false
 }
 
 /// The place of this detector, to ask for its context before the plans.
@@ -272,7 +291,7 @@ fn find_keyed(probe: &mut Probe<'_>, field: Field) -> Option<Candidate> {
         return None;
     }
     let number = read(text, digit);
-    let (end, count) = *number.ends.get(number.ends_count.checked_sub(1)?)?;
+    let (end, count) = number.ends(digit).next_back()?;
     let digits = number.digits.get(..count)?;
     let sane = (KEYED_DIGITS_MIN..=NATIONAL_DIGITS_MAX).contains(&count)
         && text::boundary_after(text, end) != Boundary::Inside
@@ -283,12 +302,27 @@ fn find_keyed(probe: &mut Probe<'_>, field: Field) -> Option<Candidate> {
     sane.then_some(found)
 }
 
-/// A candidate: its digits, and every place where it may end with the digits up to there.
+/// A candidate: its digits, and every place where it may end with the digits up to there. Small, since
+/// most are none.
 #[derive(Default)]
 struct Number {
     digits: [u8; DIGITS_MAX],
-    ends: [(usize, usize); DIGITS_MAX],
+    /// Bytes from its first digit to each of these places, and digits.
+    ends: [(u8, u8); DIGITS_MAX],
     ends_count: usize,
+}
+
+/// Bytes of a candidate: each digit but the first may have two separators before it, and one time
+/// `(0)`.
+const NUMBER_BYTES_MAX: usize = 4 * DIGITS_MAX;
+const _: () = assert!(NUMBER_BYTES_MAX <= u8::MAX as usize);
+
+impl Number {
+    /// The places where it may end, the first of them first, with the digits up to there.
+    fn ends(&self, start: usize) -> impl DoubleEndedIterator<Item = (usize, usize)> {
+        let ends = self.ends.get(..self.ends_count).unwrap_or_default();
+        ends.iter().map(move |(bytes, digits)| (start + usize::from(*bytes), usize::from(*digits)))
+    }
 }
 
 /// Reads digits with at most two separators between them.
@@ -308,8 +342,9 @@ fn read(text: &[u8], start: usize) -> Number {
             if text::byte(text, at).is_ascii_alphabetic() {
                 return found;
             }
+            let Ok(bytes) = u8::try_from(at - start) else { return found };
             if let Some(slot) = found.ends.get_mut(found.ends_count) {
-                *slot = (at, count);
+                *slot = (bytes, u8::try_from(count).unwrap_or(u8::MAX));
                 found.ends_count += 1;
             }
         } else if let Some(next) = after_separators(text, at, start) {

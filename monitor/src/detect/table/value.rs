@@ -165,7 +165,7 @@ pub(super) fn is_uuid(value: &[u8]) -> bool {
 }
 
 /// The end of the characters from `start` on that pass, at most `max` of them.
-pub(super) fn end_of(text: &[u8], start: usize, max: usize, passes: fn(u8) -> bool) -> usize {
+pub(super) fn end_of(text: &[u8], start: usize, max: usize, passes: impl Fn(u8) -> bool) -> usize {
     let rest = text::slice(text, start, text.len().min(start.saturating_add(max)));
     start + rest.iter().position(|b| !passes(*b)).unwrap_or(rest.len())
 }

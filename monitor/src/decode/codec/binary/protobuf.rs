@@ -126,9 +126,30 @@ fn read(walk: &mut Walk<'_>, bytes: std::ops::Range<usize>, inner: usize) {
         walk.fields.truncate(fields_before);
         walk.text_bytes = text_before;
     } else {
-        name_value(walk, fields_before);
+        if is_pair(walk.slice(&bytes)) {
+            name_value(walk, fields_before);
+        }
     }
     walk.at = after;
+}
+
+/// Whether a message is a field 1 and a field 2, each once, as an entry of a map is; the second may be
+/// cut.
+fn is_pair(bytes: &[u8]) -> bool {
+    let mut walk = Walk::new(bytes, 0);
+    let mut next = || {
+        let tag = varint(&mut walk).ok()?;
+        match tag & 7 {
+            0 => varint(&mut walk).map(|_| ()),
+            1 => walk.take(8).map(|_| ()),
+            2 => varint(&mut walk).and_then(|length| walk.take(length)).map(|_| ()),
+            5 => walk.take(4).map(|_| ()),
+            _ => return None,
+        }
+        .ok()?;
+        Some(tag >> 3)
+    };
+    next() == Some(1) && next() == Some(2) && next().is_none()
 }
 
 /// Names the value of an entry of a map (protobuf.dev/programming-guides/encoding, Maps): field 1
