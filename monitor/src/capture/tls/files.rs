@@ -8,12 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use aya::programs::uprobe::UProbeLink;
 use globset::GlobSet;
 use monitor_ebpf::record::{FileId, FileSeen};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 
-use super::hooks::{Attached, Hooks};
+use super::hooks::{Attached, Hooks, Link, take_off};
 use super::image::{self, Depth, Image, ImageError};
 use super::maps::{self, Mapping};
 use super::report::{HookedFile, Shared};
@@ -66,7 +65,7 @@ fn identity(file: &File) -> Option<(Inode, Version)> {
 struct Entry {
     version: Version,
     /// The hooks; none where there is nothing to hook.
-    links: Vec<UProbeLink>,
+    links: Vec<Link>,
     hooked: Option<HookedFile>,
     /// Whether it was not looked into because it is excluded.
     excluded: bool,
@@ -94,7 +93,7 @@ struct Search {
 /// What was found in a file, and hooked.
 #[derive(Default)]
 struct Found {
-    links: Vec<UProbeLink>,
+    links: Vec<Link>,
     file: Option<HookedFile>,
     /// Whether all of it is to be searched.
     deeper: bool,
@@ -312,7 +311,7 @@ impl Files {
         if links.is_empty() {
             return Found::default();
         }
-        let (count, library) = (links.len(), library.name());
+        let (count, library) = (functions.len(), library.name());
         tracing::info!("reads TLS of {} ({library}, {count} functions)", mapping.path);
         let (path, library) = (mapping.path.clone(), library.to_owned());
         let file = HookedFile { path, library, functions };
@@ -370,8 +369,13 @@ impl Files {
         // Each waits for all processors, a tenth of a second, which what is to be hooked does not.
         if !entry.links.is_empty() {
             let links = entry.links;
-            let _ = std::thread::Builder::new().name("tls-unhook".into()).spawn(|| drop(links));
+            let _ = std::thread::Builder::new().name("tls-unhook".into()).spawn(|| take_off(links));
         }
+    }
+
+    /// Takes all hooks off: the end.
+    pub(super) fn unhook(&mut self) {
+        take_off(self.entries.drain().flat_map(|(_, entry)| entry.links).collect());
     }
 
     /// Forgets a file that the kernel has told of and nobody could look at.

@@ -12,13 +12,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use aya::maps::{MapData, RingBuf};
-use aya::programs::UProbe;
 use globset::GlobSet;
 use monitor_ebpf::record::FileSeen;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::files::Files;
-use super::hooks::{Hooks, Hurries};
+use super::hooks::{Hooks, Hurries, Program};
 use super::maps;
 use super::report::{Report, Shared};
 use crate::capture::host;
@@ -51,10 +50,8 @@ pub struct Options {
 
 /// The programs and maps that the tap works with.
 pub struct Programs {
-    /// On functions that take text.
-    pub write: UProbe,
-    /// On functions that work for a session.
-    pub session: UProbe,
+    /// The one on functions.
+    pub program: Program,
     /// Files that the kernel tells of.
     pub seen: RingBuf<MapData>,
     /// Files that it has told of.
@@ -77,12 +74,12 @@ impl TlsTap {
     ///
     /// No thread, no pipe, or nothing to watch files by.
     pub fn start(programs: Programs, options: Options) -> std::io::Result<TlsTap> {
-        let Programs { write, session, seen, known } = programs;
+        let Programs { program, seen, known } = programs;
         let (woken, wake) = std::io::pipe()?;
         let exclude = Arc::new(Mutex::new(options.exclude));
         let report = Shared::default();
         let hurries = Hurries::new(options.runtime_dir.as_deref());
-        let hooks = Hooks { write, session, hurries };
+        let hooks = Hooks { program, hurries };
         let files = Files::new(hooks, known, Arc::clone(&exclude), report.clone())?;
         let work = Work { seen, files, unmapped: VecDeque::new(), report: report.clone() };
         let (walked, first_walk) = sync_channel(1);
@@ -153,6 +150,7 @@ impl Work {
             }
             if self.wait(woken, next) {
                 if is_stopped(woken) {
+                    self.files.unhook();
                     return;
                 }
                 self.files.let_go_of_excluded();
