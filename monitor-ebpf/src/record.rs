@@ -270,8 +270,8 @@ pub struct FileSeen {
     pub at_ns: u64,
     /// Thread group id.
     pub tgid: u32,
-    /// Reserved, 0.
-    pub reserved: u32,
+    /// Descriptor that it is mapped from; [`FileSeen::EXECUTED`] of a program that is executed.
+    pub fd: u32,
 }
 
 /// Key of a process: a pid is used again, a pid with its start time is not.
@@ -379,11 +379,14 @@ impl Fields<'_> {
 }
 
 impl FileSeen {
+    /// No descriptor.
+    pub const EXECUTED: u32 = u32::MAX;
+
     /// Parses the fields in their order.
     pub fn parse(record: &[u8]) -> Option<FileSeen> {
         let mut at = Fields(record);
         let file = FileId { inode: at.u64()?, device: at.u32()?, generation: at.u32()? };
-        Some(FileSeen { file, at_ns: at.u64()?, tgid: at.u32()?, reserved: at.u32()? })
+        Some(FileSeen { file, at_ns: at.u64()?, tgid: at.u32()?, fd: at.u32()? })
     }
 }
 

@@ -117,10 +117,15 @@ fn key(address: u64) -> SessionKey {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn enter(address: u64, stack: u64) -> u32 {
+    mark(pid_tgid(), address, stack);
+    session(&key(address));
+    0
+}
+
+#[inline(always)]
+fn mark(thread: u64, address: u64, stack: u64) {
     // SAFETY: a helper without arguments that always answers.
     let at_ns = unsafe { bpf_ktime_get_boot_ns() };
-    let mark = Mark { address, at_ns, stack, mixed: 0 };
-    let thread = pid_tgid();
     if let Some(known) = THREADS.get_ptr_mut(thread) {
         // SAFETY: a value of a map that is this thread's own.
         let known = unsafe { &mut *known };
@@ -131,10 +136,9 @@ pub extern "C" fn enter(address: u64, stack: u64) -> u32 {
         known.at_ns = at_ns;
         known.stack = stack;
     } else {
+        let mark = Mark { address, at_ns, stack, mixed: 0 };
         let _ = THREADS.insert(thread, &mark, BPF_NOEXIST as u64);
     }
-    session(&key(address));
-    0
 }
 
 /// Ends a session: what comes next at its address is another. What is known of it stays, for samples that
@@ -258,9 +262,9 @@ fn try_note_write(slot: u32, address: u64, base: u64, bytes: u64) -> Option<u64>
     let thread = pid_tgid();
     let tgid = (thread >> 32) as u32;
     let work = work(slot)?;
-    enter(address, work.stack);
+    mark(thread, address, work.stack);
     let bytes = if bytes > SEND_BYTES_MAX { SEND_BYTES_MAX } else { bytes };
-    let session = session(&key(address))?;
+    let session = session(&SessionKey { address, tgid, reserved: 0 })?;
     let now = place(session);
     let begin = read_user::<[u64; 4]>(base).unwrap_or([0; 4]);
     let function = work.function;

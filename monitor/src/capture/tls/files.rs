@@ -159,7 +159,20 @@ impl Files {
         if self.is_remote(pid, mapping.file.device) {
             return true;
         }
-        let Some(file) = mapping.open(pid) else { return false };
+        mapping.open(pid).is_some_and(|file| self.look_into(file, mapping, seen))
+    }
+
+    /// Looks at a file that the kernel has told of, by what it was mapped from; whether that still names it.
+    pub(super) fn look_at_told(&mut self, seen: &FileSeen) -> bool {
+        let Some(mapping) = Mapping::told(seen) else { return false };
+        if self.is_remote(seen.tgid, mapping.file.device) {
+            return true;
+        }
+        let file = mapping.open(seen.tgid).filter(|file| mapping.is(file));
+        file.is_some_and(|file| self.look_into(file, &mapping, Some(seen)))
+    }
+
+    fn look_into(&mut self, file: File, mapping: &Mapping, seen: Option<&FileSeen>) -> bool {
         let Some((inode, version)) = identity(&file) else { return false };
         let told = seen.map(|seen| seen.file);
         match self.entries.get_mut(&inode) {

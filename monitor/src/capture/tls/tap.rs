@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use aya::maps::{MapData, RingBuf};
 use globset::GlobSet;
 use monitor_ebpf::record::FileSeen;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll, ppoll};
+use nix::sys::time::TimeSpec;
 
 use super::files::Files;
 use super::hooks::{Hooks, Hurries, Program};
@@ -31,8 +32,8 @@ const WALK_SHARE: u32 = 2_000;
 /// How long the start waits for the first walk. What it has not come to by then it comes to later.
 const FIRST_WALK_MAX: Duration = Duration::from_secs(1);
 /// How long the end waits for the thread. A file that never answers keeps it, and the kernel takes the hooks
-/// off when the daemon is gone.
-const END_MAX: Duration = Duration::from_secs(2);
+/// off when the daemon is gone; one that is cut off while it does that leaves some in place.
+const END_MAX: Duration = Duration::from_secs(10);
 /// The kernel tells of a file before it is mapped: for so long, and so often, the maps are looked at. Of
 /// those that were told of before that, since many are, each gets one look.
 const MAPPED_WITHIN: Duration = Duration::from_millis(5);
@@ -167,12 +168,11 @@ impl Work {
         let unmapped = self.unmapped.front().map(|unmapped| unmapped.at);
         let until = [Some(next), self.files.deeper_at(), unmapped].into_iter().flatten().min();
         let rest = until.unwrap_or(next).saturating_duration_since(Instant::now());
-        let rest = rest.as_micros().div_ceil(1_000);
-        let timeout = PollTimeout::try_from(rest).unwrap_or(PollTimeout::MAX);
         let readable = PollFlags::POLLIN;
         let mut wanted = [woken.as_fd(), self.seen.as_fd(), self.files.changes()]
             .map(|descriptor| PollFd::new(descriptor, readable));
-        let _ = poll(&mut wanted, timeout);
+        // In nanoseconds: of a file that is not mapped yet a millisecond is most of what there is.
+        let _ = ppoll(&mut wanted, Some(TimeSpec::from_duration(rest)), None);
         wanted[0].any().unwrap_or(true)
     }
 
@@ -193,8 +193,12 @@ impl Work {
         }
     }
 
-    /// Looks at a file that the kernel has told of, now if it is mapped.
+    /// Looks at a file that the kernel has told of: by its descriptor, which is closed within microseconds,
+    /// or now if it is mapped.
     fn look_for(&mut self, seen: FileSeen) {
+        if self.files.look_at_told(&seen) {
+            return;
+        }
         let (mut mapped, mut looked_at) = (false, false);
         let told_for = Duration::from_nanos(host::boot_ns().saturating_sub(seen.at_ns));
         let last = told_for > MAPPED_WITHIN;
