@@ -245,6 +245,8 @@ pub struct Mark {
     pub stack: u64,
     /// Whether another session was worked for since records were last seen to leave.
     pub mixed: u64,
+    /// The socket that the session was known to be on by then; 0 if none.
+    pub cookie: u64,
 }
 
 /// An executable file, as its file system and the kernel name it. Inode numbers are used again, with
