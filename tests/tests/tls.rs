@@ -156,6 +156,11 @@ fn tstclnt_of_nss_sends_what_a_file_has() {
 }
 
 #[test]
+fn a_program_with_rustls_inside() {
+    check("rustls");
+}
+
+#[test]
 fn a_copy_of_curl_and_its_library() {
     check("a copied curl and libssl");
 }
