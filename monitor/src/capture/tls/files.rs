@@ -109,6 +109,7 @@ pub(super) struct Files {
     /// Types of file systems, by device: of one walk, since devices are given out again.
     systems: HashMap<u32, String>,
     deeper: VecDeque<Deeper>,
+    newest: bool,
     deeper_at: Instant,
     searching: Option<Search>,
     changes: Inotify,
@@ -131,6 +132,7 @@ impl Files {
             entries: HashMap::new(),
             systems: HashMap::new(),
             deeper: VecDeque::new(),
+            newest: false,
             deeper_at: Instant::now(),
             searching: None,
             changes: Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?,
@@ -264,9 +266,12 @@ impl Files {
         }
     }
 
-    /// Begins to search one of the files whose exports say nothing.
+    /// Begins to search one of the files whose exports say nothing: in turn the one that came last, whose
+    /// program may be about to send, and the one that waits longest, of a server that runs.
     fn begin_search(&mut self) {
-        let Some(Deeper { inode, file, mapping }) = self.deeper.pop_front() else { return };
+        self.newest = !self.newest;
+        let next = if self.newest { self.deeper.pop_back() } else { self.deeper.pop_front() };
+        let Some(Deeper { inode, file, mapping }) = next else { return };
         let search = move || {
             host::do_not_hurry();
             let image = image::read(&file, Depth::Whole);
