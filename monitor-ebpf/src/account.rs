@@ -175,7 +175,7 @@ pub fn settle(work: &Work, sends: u64) -> Option<&'static mut Coverage> {
     add(&mut coverage.unreadable_bytes, work.unreadable);
     add(&mut coverage.ring_full_bytes, work.ring_full);
     add(&mut coverage.opaque_bytes, work.over_opaque);
-    add(&mut coverage.tls_bytes, work.tls);
+    add(&mut coverage.tls_bytes, work.tls_bytes);
     add(&mut coverage.flows_full_bytes, work.flows_full);
     Some(coverage)
 }

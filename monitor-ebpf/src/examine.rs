@@ -80,7 +80,7 @@ fn flush_of<const PACKET: bool>(slot: u32) -> u32 {
     if known && filled != 0 && (flow.flags & FLOW_TLS != 0 || begins_record(work)) {
         if tls_text(slot, filled) != 0 {
             if !PACKET && !work.is_session() {
-                bind(slot);
+                bind(slot, flow.flags & FLOW_READ);
             }
             keep_tls(work, flow, filled);
             return 0;
@@ -162,7 +162,7 @@ const SIGKILL: u32 = 9;
 
 /// Notes that these bytes need not be looked at where they leave, but for those that could not be read.
 #[inline(always)]
-fn claim(work: &Work, flow: &mut Flow, filled: u32) {
+pub fn claim(work: &Work, flow: &mut Flow, filled: u32) {
     let (hole, rest) = (work.hole as u32, if work.done != 0 { work.over_max as u32 } else { 0 });
     if work.numbered != 0 {
         let read = work.head.position.wrapping_add(filled);
@@ -199,14 +199,14 @@ fn clear_tail(work: &mut Work, from: usize) {
 
 /// Keeps account of a text that is TLS records, of which nothing is examined.
 #[inline(always)]
-fn keep_tls(work: &mut Work, flow: &mut Flow, filled: u32) {
+pub fn keep_tls(work: &mut Work, flow: &mut Flow, filled: u32) {
     if flow.flags & FLOW_READ != 0 {
         count(Counter::BytesTlsRead, filled as u64);
         work.examined += filled as u64;
         flow.examined_bytes += filled as u64;
     } else {
         count(Counter::BytesTls, filled as u64);
-        work.tls += filled as u64;
+        work.tls_bytes += filled as u64;
         flow.tls_unread = flow.tls_unread.saturating_add(filled);
     }
     flow.owner_start_ns = work.head.start_ns;
@@ -217,6 +217,7 @@ fn keep_tls(work: &mut Work, flow: &mut Flow, filled: u32) {
     }
     flow.next_position = work.head.position.wrapping_add(filled);
     flow.flags = flow.flags & !FLOW_HOT | FLOW_TLS;
+    work.remember_tls();
     flow.tail_bytes = 0;
     flow.state = BASE as u32;
     let passed = filled.wrapping_add(work.hole as u32);

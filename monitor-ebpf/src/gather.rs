@@ -21,6 +21,7 @@ use crate::{
     },
     say::say_unresolved,
     scan::opaque,
+    tls::pass_records,
     verdict::block_datagrams,
     work::{Work, work},
 };
@@ -311,6 +312,10 @@ pub fn buffer(slot: u32, base: u64, bytes: u64) {
     let bytes = if bytes > SEND_BYTES_MAX { SEND_BYTES_MAX } else { bytes };
     work.left = bytes;
     work.head.send_bytes = bytes;
+    if work.may_be_tls() && pass_records(slot) != 0 {
+        finish(slot);
+        return;
+    }
     run(slot);
 }
 
@@ -356,7 +361,7 @@ extern "C" fn finish(slot: u32) -> u32 {
         count(Counter::TlsBytes, work.head.send_bytes);
         work.examined = 0;
         // Records in records: the outer ones are counted.
-        work.tls = 0;
+        work.tls_bytes = 0;
         work.head.send_bytes = 0;
         settle(work, 0);
         return 0;

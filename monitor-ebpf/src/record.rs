@@ -254,6 +254,8 @@ pub struct Mark {
     pub stack: u64,
     /// Whether another session was worked for since records were last seen to leave.
     pub mixed: u64,
+    /// The socket that the session was known to be on by then; 0 if none.
+    pub cookie: u64,
 }
 
 /// An executable file, as its file system and the kernel name it. Inode numbers are used again, with
@@ -279,8 +281,8 @@ pub struct FileSeen {
     pub at_ns: u64,
     /// Thread group id.
     pub tgid: u32,
-    /// Reserved, 0.
-    pub reserved: u32,
+    /// Descriptor that it is mapped from; [`FileSeen::EXECUTED`] of a program that is executed.
+    pub fd: u32,
 }
 
 /// Key of a process: a pid is used again, a pid with its start time is not.
@@ -396,11 +398,14 @@ impl ProcessId {
 }
 
 impl FileSeen {
+    /// No descriptor.
+    pub const EXECUTED: u32 = u32::MAX;
+
     /// Parses the fields in their order.
     pub fn parse(record: &[u8]) -> Option<FileSeen> {
         let mut at = Fields(record);
         let file = FileId { inode: at.u64()?, device: at.u32()?, generation: at.u32()? };
-        Some(FileSeen { file, at_ns: at.u64()?, tgid: at.u32()?, reserved: at.u32()? })
+        Some(FileSeen { file, at_ns: at.u64()?, tgid: at.u32()?, fd: at.u32()? })
     }
 }
 

@@ -118,10 +118,15 @@ fn key(address: u64) -> SessionKey {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn enter(address: u64, stack: u64) -> u32 {
+    mark(pid_tgid(), address, stack, 0);
+    session(&key(address));
+    0
+}
+
+#[inline(always)]
+fn mark(thread: u64, address: u64, stack: u64, cookie: u64) {
     // SAFETY: a helper without arguments that always answers.
     let at_ns = unsafe { bpf_ktime_get_boot_ns() };
-    let mark = Mark { address, at_ns, stack, mixed: 0 };
-    let thread = pid_tgid();
     if let Some(known) = THREADS.get_ptr_mut(thread) {
         // SAFETY: a value of a map that is this thread's own.
         let known = unsafe { &mut *known };
@@ -131,11 +136,11 @@ pub extern "C" fn enter(address: u64, stack: u64) -> u32 {
         known.address = address;
         known.at_ns = at_ns;
         known.stack = stack;
+        known.cookie = cookie;
     } else {
+        let mark = Mark { address, at_ns, stack, mixed: 0, cookie };
         let _ = THREADS.insert(thread, &mark, BPF_NOEXIST as u64);
     }
-    session(&key(address));
-    0
 }
 
 /// Ends a session: what comes next at its address is another. What is known of it stays, for samples that
@@ -259,10 +264,10 @@ fn try_note_write(slot: u32, address: u64, base: u64, bytes: u64) -> Option<u64>
     let thread = pid_tgid();
     let tgid = (thread >> 32) as u32;
     let work = work(slot)?;
-    enter(address, work.stack);
     let bytes = if bytes > SEND_BYTES_MAX { SEND_BYTES_MAX } else { bytes };
-    let session = session(&key(address))?;
+    let session = session(&SessionKey { address, tgid, reserved: 0 })?;
     let now = place(session);
+    mark(thread, address, work.stack, session.cookie);
     let begin = read_user::<[u64; 4]>(base).unwrap_or([0; 4]);
     let function = work.function;
     let seen = seen(slot, session, &Write { base, bytes, now, function, begin });
@@ -488,19 +493,25 @@ extern "C" fn same_text(slot: u32, id: u64, base: u64, end: u64) -> u32 {
 }
 
 /// TLS records are sent on the socket that an area has noted: they are those of the session that the
-/// thread is at work for, unless that is on another socket.
+/// thread is at work for, unless that is on another socket. `read` says whether what is written to the
+/// socket's session is known to be read.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn bind(slot: u32) -> u32 {
-    try_bind(slot);
+pub extern "C" fn bind(slot: u32, read: u32) -> u32 {
+    try_bind(slot, read != 0);
     0
 }
 
 #[inline(always)]
-fn try_bind(slot: u32) -> Option<()> {
+fn try_bind(slot: u32, read: bool) -> Option<()> {
     // SAFETY: a value of a map that is this thread's own.
     let mark = unsafe { &mut *THREADS.get_ptr_mut(pid_tgid())? };
     if mark.at_ns == 0 {
+        return None;
+    }
+    // As it is of all but the first writes.
+    if read && mark.mixed == 0 && mark.cookie == work(slot)?.head.cookie {
+        mark.at_ns = 0;
         return None;
     }
     // SAFETY: a helper without arguments that always answers.

@@ -12,9 +12,12 @@ use crate::{
     account::{area, cpu},
     kernel::{self, SockCommon},
     prove::Proving,
-    scan::Scan,
+    scan::{Scan, opaque},
     verdict::Deciding,
 };
+
+/// A power of two.
+const TLS_REMEMBERED: usize = 128;
 
 /// One work area. `head`, `tail` and `text` lie as a record does.
 #[repr(C)]
@@ -58,7 +61,7 @@ pub struct Work {
     /// Bytes of opaque texts beyond the budget.
     pub over_opaque: u64,
     /// Bytes of TLS records.
-    pub tls: u64,
+    pub tls_bytes: u64,
     /// Bytes of a flow for which there is no room.
     pub flows_full: u64,
     /// Address of the socket's `struct sock`; of no use for a write to a TLS library.
@@ -67,6 +70,9 @@ pub struct Work {
     pub function: u64,
     /// The stack pointer at its call.
     pub stack: u64,
+    /// Sockets on which TLS records were sent, by the last bits of their cookies. It spares a look at the
+    /// flows of all others.
+    tls: [u64; TLS_REMEMBERED],
     pub process: ProcessId,
     /// Of the socket that the send is on.
     pub common: SockCommon,
@@ -145,6 +151,22 @@ impl Work {
     pub fn is_session(&self) -> bool {
         self.head.flags & FLAG_TLS != 0
     }
+    /// Whether TLS records may have been sent on its socket before, out of buffers of the process's.
+    #[inline(always)]
+    pub fn may_be_tls(&self) -> bool {
+        let cookie = self.head.cookie;
+        let at = opaque(cookie as u32) & (TLS_REMEMBERED as u32 - 1);
+        // SAFETY: the mask keeps it within; volatile as in `scan`, so that the mask stays.
+        let known = unsafe { self.tls.as_ptr().add(at as usize).read_volatile() };
+        known == cookie && self.numbered != 0 && self.kernel_text == 0 && !self.is_session()
+    }
+    /// Notes that they were.
+    #[inline(always)]
+    pub fn remember_tls(&mut self) {
+        let at = opaque(self.head.cookie as u32) & (TLS_REMEMBERED as u32 - 1);
+        // SAFETY: as above.
+        unsafe { self.tls.as_mut_ptr().add(at as usize).write_volatile(self.head.cookie) };
+    }
     /// Makes the accounts those of a new send.
     #[inline(always)]
     pub fn clear(&mut self) {
@@ -157,7 +179,7 @@ impl Work {
         self.examined = 0;
         self.ring_full = 0;
         self.over_opaque = 0;
-        self.tls = 0;
+        self.tls_bytes = 0;
         self.flows_full = 0;
         self.deciding.block = 0;
         self.head.verdict = 0;

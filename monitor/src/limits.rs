@@ -356,6 +356,8 @@ pub const TLS_FILES_DEEPER_MAX: usize = 256;
 pub const TLS_UNMAPPED_MAX: usize = 256;
 /// Times a second that the kernel is made to hurry, each an interrupt for every processor.
 pub const TLS_HURRIES_PER_SECOND_MAX: usize = 64;
+/// Threads that take hooks off at a time. Each waits, most of the time, for the same moment as the others.
+pub const TLS_UNHOOKS_AT_ONCE_MAX: usize = 32;
 /// Files that one walk tells apart.
 pub const TLS_FILES_SEEN_MAX: usize = 65_536;
 /// TLS libraries that cannot be hooked, of which the status says why.

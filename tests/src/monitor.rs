@@ -32,11 +32,15 @@ pub fn target() -> PathBuf {
     target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"))
 }
 
+/// A program that is built with the tests.
+pub fn built(name: &str) -> PathBuf {
+    target().join("release").join(name)
+}
+
 /// The binary under test.
 #[track_caller]
 pub fn binary() -> PathBuf {
-    let built = || target().join("release/egress-monitor");
-    let path = std::env::var_os(BINARY).map_or_else(built, PathBuf::from);
+    let path = std::env::var_os(BINARY).map_or_else(|| built("egress-monitor"), PathBuf::from);
     match path.canonicalize() {
         Ok(path) => path,
         Err(error) => panic!(

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use support::net::V4;
 use support::nginx::{Nginx, free_port};
 use support::program::hex;
+use support::tls::own::wait_hooked;
 use support::tls::postgres::Postgres;
 use support::tls::{Authority, Site, alone, client, found, go};
 use support::wait::wait_for;
@@ -153,6 +154,31 @@ fn gnutls_cli_sends_what_it_reads() {
 #[test]
 fn tstclnt_of_nss_sends_what_a_file_has() {
     check("tstclnt");
+}
+
+/// Its whole table of symbols is searched, behind those of other programs: it is hooked seconds after it
+/// was first run.
+#[test]
+fn a_program_with_rustls_inside() {
+    let client = client::named("rustls");
+    if let Some(reason) = client.missing() {
+        skip!("{reason}");
+    }
+    let _alone = alone();
+    let (site, monitor) = (Site::of(client.serves), Monitor::start());
+    let call = |value: &str| (client.call)(&site, value).expect("it is built with the tests");
+    let first = call("nothing");
+    let exe = first.exe.clone();
+    assert!(site.run(first).status.success());
+    wait_hooked(&monitor, &exe, true);
+    let card = monitor.data.card();
+    let ran = site.run(call(&card));
+    assert!(ran.status.success(), "{}", ran.said);
+    site.wait_received(&card);
+    let alert = found(&monitor, &card, |alert| site.concerns(alert) || alert.pid() == ran.pid);
+    let to = (site.address.ip().to_string(), site.address.port());
+    assert_eq!((alert.pid(), alert.destination()), (ran.pid, Some(to)), "{alert:?}");
+    assert_eq!(alert.text("/process/exe"), exe.display().to_string());
 }
 
 #[test]

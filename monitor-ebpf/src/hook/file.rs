@@ -36,21 +36,22 @@ pub fn file_mmap(context: TracePointContext) -> u32 {
         && fd >= 0
         && let Some(file) = Current::get().file(fd as u32)
     {
-        tell(file);
+        tell(file, fd as u32);
     }
     0
 }
 
-/// Tells of a file that a process executes, where that was not done before.
+/// Tells of a file that a process executes, where that was not done before, and by which descriptor
+/// ([`FileSeen::fd`]).
 #[inline(always)]
-pub fn tell(file: File) {
+pub fn tell(file: File, fd: u32) {
     if let Some(id) = file.id().filter(|_| looks_at_tls()) {
-        try_tell(id);
+        try_tell(id, fd);
     }
 }
 
 #[inline(always)]
-fn try_tell(file: FileId) -> Option<()> {
+fn try_tell(file: FileId, fd: u32) -> Option<()> {
     if FILES_KNOWN.get_ptr(file).is_some() {
         return None;
     }
@@ -59,7 +60,7 @@ fn try_tell(file: FileId) -> Option<()> {
     count(Counter::FilesSeen, 1);
     // SAFETY: helpers without arguments that always answer.
     let (thread, at_ns) = unsafe { (bpf_get_current_pid_tgid(), bpf_ktime_get_boot_ns()) };
-    let seen = FileSeen { file, at_ns, tgid: (thread >> 32) as u32, reserved: 0 };
+    let seen = FileSeen { file, at_ns, tgid: (thread >> 32) as u32, fd };
     if FILES_SEEN.output::<FileSeen>(seen, 0).is_err() {
         let _ = FILES_KNOWN.remove(file);
         count(Counter::FilesLost, 1);

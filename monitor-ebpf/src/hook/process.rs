@@ -11,7 +11,7 @@ use aya_ebpf::{
 };
 use monitor_ebpf::{
     ARGS_BYTES, Counter,
-    record::{ProcessId, ProcessInfo},
+    record::{FileSeen, ProcessId, ProcessInfo},
 };
 
 use crate::{
@@ -64,7 +64,7 @@ fn set_whereabouts(info: &mut ProcessInfo, parent: ProcessId) {
 fn try_exec(task: Task, binprm: u64) -> Option<()> {
     count(Counter::Execs, 1);
     if let Some(file) = File::of_binprm(binprm) {
-        tell(file);
+        tell(file, FileSeen::EXECUTED);
     }
     let info = process_scratch(1)?;
     set_whereabouts(info, id_of(task.parent()?)?);

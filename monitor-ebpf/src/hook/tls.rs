@@ -18,38 +18,45 @@ use crate::{
 /// `PR_DESC_LAYERED`: a layer over another, as TLS is (nspr, pr/include/prio.h).
 const LAYERED: u32 = 4;
 
-/// A function that takes text to encrypt.
+/// A function of a TLS library.
 #[uprobe]
-pub fn tls_write(context: ProbeContext) -> u32 {
-    if is_monitor() {
-        return 0;
-    }
-    let (cookie, registers) = (cookie(&context), registers(&context));
-    let caller = Caller { function: cookie >> call::FUNCTION_SHIFT, stack: registers.rsp };
-    if cookie & call::MASK == call::WRITE_RUSTLS_VECTORED {
-        if let Some(session) = read_user(registers.rdi) {
-            write_vectored(session, caller, registers.rsi, registers.rdx);
-        }
-    } else if let Some(Write { session, base, bytes }) = Write::of(&context) {
-        write(session, caller, base, bytes);
+pub fn tls_call(context: ProbeContext) -> u32 {
+    if !is_monitor() {
+        try_call(cookie(&context), registers(&context));
     }
     0
 }
 
-/// A function that works for a session, or ends it.
-#[uprobe]
-pub fn tls_session(context: ProbeContext) -> u32 {
-    let (session, registers) = (registers(&context).rdi, registers(&context));
-    if is_monitor() {
-        return 0;
-    }
-    match cookie(&context) & call::MASK {
-        call::END => end(session),
+#[inline(always)]
+fn try_call(cookie: u64, registers: &pt_regs) -> Option<()> {
+    let (session, stack) = (registers.rdi, registers.rsp);
+    let caller = Caller { function: cookie >> call::FUNCTION_SHIFT, stack };
+    let Write { session, base, bytes } = match cookie & call::MASK {
+        call::ENTER => {
+            enter(session, stack);
+            return None;
+        }
+        call::END => {
+            end(session);
+            return None;
+        }
         // `SSL_sendfile(session, fd, offset, bytes, flags)`
-        call::SEND_FILE => send_file(session, registers.rcx, registers.rsp),
-        _ => enter(session, registers.rsp),
+        call::SEND_FILE => {
+            send_file(session, registers.rcx, stack);
+            return None;
+        }
+        call::WRITE_RUSTLS_VECTORED => {
+            write_vectored(read_user(session)?, caller, registers.rsi, registers.rdx);
+            return None;
+        }
+        call::WRITE_NSPR if !is_layered(session) => return None,
+        call::WRITE_GO => Write::of_go([registers.rax, registers.rbx, registers.rcx])?,
+        call::WRITE_GO_STACK => Write::of_go(read_user(stack + 8)?)?,
+        call::WRITE_RUSTLS => Write::new(read_user(session)?, registers)?,
+        _ => Write::new(session, registers)?,
     };
-    0
+    write(session, caller, base, bytes);
+    Some(())
 }
 
 /// What the daemon said at the attachment.
@@ -72,17 +79,6 @@ struct Write {
 }
 
 impl Write {
-    #[inline(always)]
-    fn of(context: &ProbeContext) -> Option<Write> {
-        let registers = registers(context);
-        match cookie(context) & call::MASK {
-            call::WRITE_NSPR if !is_layered(registers.rdi) => None,
-            call::WRITE_GO => Self::of_go([registers.rax, registers.rbx, registers.rcx]),
-            call::WRITE_GO_STACK => Self::of_go(read_user(registers.rsp + 8)?),
-            call::WRITE_RUSTLS => Self::new(read_user(registers.rdi)?, registers),
-            _ => Self::new(registers.rdi, registers),
-        }
-    }
     /// A buffer is the second argument and its length the third, an `int` or a `size_t`: of both the
     /// lower half, which is not negative.
     #[inline(always)]

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::sync::OnceLock;
 
 use aya::programs::{
     CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, FEntry, Iter, Lsm, Program,
@@ -13,7 +14,7 @@ use aya::sys::is_program_supported;
 use super::btf::{self, Kernel, Need};
 use super::hooks::{Hook, TapChoice, TapWay};
 use super::host;
-use super::programs::{LoadError, Programs, TLS_SESSION, TLS_WRITE, refusal};
+use super::programs::{LoadError, Programs, TLS_CALL, refusal};
 use super::tls::{self, TlsTap};
 use crate::limits::ITERATOR_RESTS_MAX;
 
@@ -66,7 +67,7 @@ const PROCESS_HOOKS: [(&str, &str); 3] = [
 const FILE_HOOK: (&str, &str) = ("file_mmap", "sys_enter_mmap");
 
 /// Programs of the TLS tap.
-const TLS_HOOKS: [&str; 3] = [TLS_WRITE, TLS_SESSION, FILE_HOOK.0];
+const TLS_HOOKS: [&str; 2] = [TLS_CALL, FILE_HOOK.0];
 
 /// The packet gate, and the hooks that give sockets their cookies.
 const GATE: &str = "gate_egress";
@@ -124,14 +125,24 @@ impl Programs {
         let better = [TapWay::Fentry, TapWay::Lsm].into_iter().any(|way| choice.may_be(way));
         let better = better && is_program_supported(ProgramType::Tracing).unwrap_or(false);
         let sends = !better && choice.may_be(TapWay::Tracepoints);
+        let (multi, load_multi) = (OnceLock::new(), self.multi_loader());
         self.side_by_side(
             |name| {
                 let gate = (name == GATE).then_some(GATE).or_else(|| one_of(&PAGE_HOOKS, name));
                 gate.or_else(|| one_of(&SEND_HOOKS, name).filter(|_| sends))
                     .or_else(|| TLS_HOOKS.into_iter().find(|hook| tls && *hook == name))
             },
-            load,
-        )
+            |hook, program| {
+                if hook == TLS_CALL && multi.get_or_init(&load_multi).is_ok() {
+                    return Ok(());
+                }
+                load(hook, program)
+            },
+        )?;
+        if let Some(multi) = multi.into_inner() {
+            self.multi = multi;
+        }
+        Ok(())
     }
 
     /// Does to the programs that are wanted what is to be done, each in a thread of its own and with
@@ -291,17 +302,17 @@ impl Programs {
 
     /// The TLS tap: files are told of from here on, and hooked by a thread of its own.
     pub fn attach_tls_tap(&mut self, options: tls::Options) -> Result<TlsTap, LoadError> {
-        for hook in [TLS_WRITE, TLS_SESSION] {
-            let program: &mut UProbe = self.program(hook)?;
+        if self.multi.is_err() {
+            let program: &mut UProbe = self.program(TLS_CALL)?;
             match program.load() {
                 Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
-                Err(error) => return Err(refusal(hook, error)),
+                Err(error) => return Err(refusal(TLS_CALL, error)),
             }
         }
         let programs = self.take_tls()?;
         self.attach_tracepoint(FILE_HOOK.0, FILE_HOOK.1)?;
         let started = TlsTap::start(programs, options);
-        started.map_err(|error| LoadError::Program { hook: TLS_WRITE, reason: error.to_string() })
+        started.map_err(|error| LoadError::Program { hook: TLS_CALL, reason: error.to_string() })
     }
 
     /// The gates: the packet gate is in place; the send gate comes where the kernel takes it.

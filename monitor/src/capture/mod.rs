@@ -6,6 +6,7 @@ pub mod bpffs;
 pub mod btf;
 pub mod hooks;
 pub mod host;
+mod multi;
 pub mod prefilter;
 pub mod prevention;
 pub mod processes;
@@ -151,7 +152,11 @@ fn start_tls_tap(
         Ok(tap) => {
             let hooked = tap.report().files.len();
             let plural = if hooked == 1 { "file" } else { "files" };
-            (Some(tap), format!("the kernel takes it; {hooked} {plural} hooked so far"))
+            let how = match &programs.multi {
+                Ok(_) => "a link to a file".into(),
+                Err(why) => format!("a link to each function, which takes long to let go: {why}"),
+            };
+            (Some(tap), format!("the kernel takes it, {how}; {hooked} {plural} hooked so far"))
         }
         Err(error) => (None, error.to_string()),
     }

@@ -1,6 +1,8 @@
 //! Loads the object, and reads and writes its maps. Attaching is `attach`'s; whatever is attached is
 //! detached when [`Programs`] is dropped or the daemon dies, because the kernel closes its links.
 
+use std::os::fd::RawFd;
+
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::{ProbeKind, ProgramError, UProbe};
 use aya::{Ebpf, EbpfLoader, GlobalData, Pod, VerifierLogLevel};
@@ -13,6 +15,7 @@ use monitor_ebpf::{AREAS_PER_CPU, Counter, Offsets, SETTING_TLS, SETTING_UNIX, S
 use thiserror::Error;
 
 use super::hooks::TapChoice;
+use super::multi::{self, Multi, MultiError};
 use super::prefilter::{Needs, OpaqueBudget, Prefilter};
 use super::prevention::Prevention;
 use super::tls;
@@ -36,9 +39,8 @@ pub fn page_out_object() {
     }
 }
 
-/// Programs of the TLS tap.
-pub(super) const TLS_WRITE: &str = "tls_write";
-pub(super) const TLS_SESSION: &str = "tls_session";
+/// Program of the TLS tap.
+pub(super) const TLS_CALL: &str = "tls_call";
 
 /// Lines of the verifier's log that an error shows.
 const VERIFIER_LINES_MAX: usize = 12;
@@ -107,6 +109,10 @@ const TABLE_BYTES: usize = size_of::<Table>();
 /// The programs and their maps. Dropping it detaches.
 pub struct Programs {
     ebpf: Ebpf,
+    /// Descriptors of the maps, by name.
+    maps: Vec<(String, RawFd)>,
+    /// The program of the TLS tap, where one link can be on many functions.
+    pub(super) multi: Result<Multi, MultiError>,
     flows: HashMap<MapData, u64, Raw<Flow>>,
     processes: HashMap<MapData, Raw<ProcessId>, Raw<ProcessInfo>>,
     coverage: HashMap<MapData, Raw<ProcessId>, Raw<Coverage>>,
@@ -165,7 +171,10 @@ impl Programs {
             .map_max_entries(map::SAMPLES, options.ring_bytes)
             .verifier_log_level(VerifierLogLevel::default())
             .load(OBJECT)?;
+        let maps = ebpf.maps().filter_map(multi::descriptor).collect();
         Ok(Programs {
+            maps,
+            multi: Err(MultiError::Kernel),
             flows: take(&mut ebpf, map::FLOWS)?,
             processes: take(&mut ebpf, map::PROCESSES)?,
             coverage: take(&mut ebpf, map::COVERAGE)?,
@@ -277,19 +286,33 @@ impl Programs {
     /// What the thread of the TLS tap works with, once; its programs are loaded.
     pub(super) fn take_tls(&mut self) -> Result<tls::Programs, LoadError> {
         Ok(tls::Programs {
-            write: self.handle(TLS_WRITE)?,
-            session: self.handle(TLS_SESSION)?,
+            program: self.tls_program()?,
             seen: take(&mut self.ebpf, map::FILES_SEEN)?,
             known: FilesKnown(take(&mut self.ebpf, map::FILES_KNOWN)?),
         })
     }
 
-    /// Another handle of a probe's program, for another thread to attach.
-    fn handle(&mut self, hook: &'static str) -> Result<UProbe, LoadError> {
+    /// What the program of the TLS tap is loaded from, many functions to a link.
+    pub(super) fn multi_loader(&self) -> impl Fn() -> Result<Multi, MultiError> + use<> {
+        let maps = self.maps.clone();
+        move || Multi::load(OBJECT, TLS_CALL, &maps)
+    }
+
+    /// A handle of the program of the TLS tap, for another thread to attach.
+    fn tls_program(&mut self) -> Result<tls::Program, LoadError> {
+        let hook = TLS_CALL;
+        if let Ok(multi) = &self.multi {
+            let refused = |error: std::io::Error| error.to_string();
+            let multi = multi.try_clone().map_err(refused);
+            return multi
+                .map(tls::Program::Multi)
+                .map_err(|reason| LoadError::Program { hook, reason });
+        }
         let program: &mut UProbe = self.program(hook)?;
         let info = program.info().map_err(|error| refusal(hook, error))?;
         // SAFETY: the program is one of probes on entries, as the object says.
         unsafe { UProbe::from_program_info(info, hook.into(), ProbeKind::Entry) }
+            .map(|program| tls::Program::Single(Box::new(program)))
             .map_err(|error| refusal(hook, error))
     }
 
@@ -325,7 +348,8 @@ impl Programs {
             let info = program.info().ok()?;
             Some((name.to_owned(), info.verified_instruction_count()?))
         });
-        counts.collect()
+        let multi = self.multi.as_ref().ok().and_then(Multi::verified);
+        counts.chain(multi.map(|count| (TLS_CALL.to_owned(), count))).collect()
     }
 
     /// A counter, all CPUs together.

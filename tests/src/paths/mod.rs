@@ -6,6 +6,7 @@
 mod packet;
 mod ring;
 mod send;
+mod tls;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::net::{Receiver, V4, V6};
 use crate::program::with_data;
+use crate::wait::poll;
 use crate::{Monitor, Running, Start};
 
 pub use send::{CANNOT, run as run_sender};
@@ -146,12 +148,16 @@ const TABLE: &[Way] = &[
     found("sendto of a 32-bit call", BOTH),
     found("connecting with data", STREAMS),
     found("memory that is not there yet", BOTH),
+    found(TLS, STREAMS),
     Way {
         name: "a ring shared with the kernel",
         over: &[Over::Packet],
         wanted: Wanted::Gap("packet_ring_sends"),
     },
 ];
+
+/// The path over TLS, of a function that stands in this program's table of symbols.
+const TLS: &str = "SSL_write of a TLS library";
 
 /// The path whose socket is there before the monitor.
 const BEFORE: &str = "a socket that was open before";
@@ -207,6 +213,10 @@ pub fn run(wants: &Wants<'_>, mut row: impl FnMut(&Value)) -> bool {
         programs(&monitor, &tap, &mut row);
         let mut early = early.into_iter();
         for (path, over) in paths(wants) {
+            if path.name == TLS {
+                // Whole tables of symbols are searched one file after the other. Not hooked, it is missed.
+                let _ = poll(|| is_hooked(&monitor).then_some(()));
+            }
             let tried = if path.name == BEFORE {
                 early.next().map(|(_, receiver, sender)| Tried::go(&monitor, sender, receiver))
             } else {
@@ -281,6 +291,14 @@ fn shut(monitor: &Path, tap: &str) -> (&'static str, String) {
         ("taken", false) => ("dropped", "by the packet gate".into()),
         _ => ("missed", format!("{said:?}, the sender {ended}, gates {gates}")),
     }
+}
+
+/// Whether the monitor has hooked this program.
+fn is_hooked(monitor: &Monitor) -> bool {
+    let own = std::env::current_exe().expect("the program has a path");
+    let status = monitor.status();
+    let files = status["tls"]["files"].as_array();
+    files.into_iter().flatten().any(|file| file["path"].as_str().map(Path::new) == Some(&own))
 }
 
 fn paths<'a>(wants: &'a Wants<'_>) -> impl Iterator<Item = (&'static Way, Over)> + 'a {

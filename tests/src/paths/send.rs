@@ -12,7 +12,7 @@ use nix::sys::socket::{
     SockaddrStorage, UnixAddr, recvmsg, sendmsg, socketpair,
 };
 
-use super::{Over, packet, ring};
+use super::{Over, packet, ring, tls};
 use crate::net::socket;
 
 /// Exit code of a sender that cannot send in its way here; the line it printed says why.
@@ -120,6 +120,7 @@ fn by(way: &str, target: &Target, text: &[u8]) -> io::Result<()> {
         "sendto of a 32-bit call" => compat(369, target.fd(), text, 0),
         "memory that is not there yet" => not_there_yet(target.fd(), text),
         "io_submit" => io_submit(target.fd(), text),
+        super::TLS => tls::send(target.fd(), text),
         way if way.starts_with("io_uring") => ring::send(way, target, text),
         way => panic!("unknown way: {way}"),
     }

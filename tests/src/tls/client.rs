@@ -71,6 +71,7 @@ const TABLE: &[Client] = &[
     client("openssl s_client", &[], PYTHON, s_client),
     client("gnutls-cli", &["gnutls-cli"], PYTHON, gnutls_cli),
     client("tstclnt", &["tstclnt", "certutil"], PYTHON, tstclnt),
+    client("rustls", &[], PYTHON, rustls),
     client("a copied curl and libssl", &["curl"], PYTHON, copied_curl),
     client("curl in another root and mount namespace", &["curl", "unshare"], PYTHON, caged_curl),
 ];
@@ -303,6 +304,13 @@ fn tstclnt(site: &Site, value: &str) -> Result<Call, String> {
     let file = site.dir.path().join("request");
     std::fs::write(&file, request(value)).expect("a file in the temporary directory");
     client.arg(file);
+    Ok(Call::of(client))
+}
+
+/// A program with rustls inside, built with the tests.
+fn rustls(site: &Site, value: &str) -> Result<Call, String> {
+    let mut client = Command::new(crate::monitor::built("rustls_client"));
+    client.arg(site.address.to_string()).arg(site.authority.ca()).env("BODY", form(value));
     Ok(Call::of(client))
 }
 

@@ -8,12 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use aya::programs::uprobe::UProbeLink;
 use globset::GlobSet;
 use monitor_ebpf::record::{FileId, FileSeen};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 
-use super::hooks::{Attached, Hooks};
+use super::hooks::{Attached, Hooks, Link, take_off};
 use super::image::{self, Depth, Image, ImageError};
 use super::maps::{self, Mapping};
 use super::report::{HookedFile, Shared};
@@ -66,7 +65,7 @@ fn identity(file: &File) -> Option<(Inode, Version)> {
 struct Entry {
     version: Version,
     /// The hooks; none where there is nothing to hook.
-    links: Vec<UProbeLink>,
+    links: Vec<Link>,
     hooked: Option<HookedFile>,
     /// Whether it was not looked into because it is excluded.
     excluded: bool,
@@ -94,7 +93,7 @@ struct Search {
 /// What was found in a file, and hooked.
 #[derive(Default)]
 struct Found {
-    links: Vec<UProbeLink>,
+    links: Vec<Link>,
     file: Option<HookedFile>,
     /// Whether all of it is to be searched.
     deeper: bool,
@@ -110,6 +109,7 @@ pub(super) struct Files {
     /// Types of file systems, by device: of one walk, since devices are given out again.
     systems: HashMap<u32, String>,
     deeper: VecDeque<Deeper>,
+    newest: bool,
     deeper_at: Instant,
     searching: Option<Search>,
     changes: Inotify,
@@ -132,6 +132,7 @@ impl Files {
             entries: HashMap::new(),
             systems: HashMap::new(),
             deeper: VecDeque::new(),
+            newest: false,
             deeper_at: Instant::now(),
             searching: None,
             changes: Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?,
@@ -160,7 +161,20 @@ impl Files {
         if self.is_remote(pid, mapping.file.device) {
             return true;
         }
-        let Some(file) = mapping.open(pid) else { return false };
+        mapping.open(pid).is_some_and(|file| self.look_into(file, mapping, seen))
+    }
+
+    /// Looks at a file that the kernel has told of, by what it was mapped from; whether that still names it.
+    pub(super) fn look_at_told(&mut self, seen: &FileSeen) -> bool {
+        let Some(mapping) = Mapping::told(seen) else { return false };
+        if self.is_remote(seen.tgid, mapping.file.device) {
+            return true;
+        }
+        let file = mapping.open(seen.tgid).filter(|file| mapping.is(file));
+        file.is_some_and(|file| self.look_into(file, &mapping, Some(seen)))
+    }
+
+    fn look_into(&mut self, file: File, mapping: &Mapping, seen: Option<&FileSeen>) -> bool {
         let Some((inode, version)) = identity(&file) else { return false };
         let told = seen.map(|seen| seen.file);
         match self.entries.get_mut(&inode) {
@@ -252,9 +266,12 @@ impl Files {
         }
     }
 
-    /// Begins to search one of the files whose exports say nothing.
+    /// Begins to search one of the files whose exports say nothing: in turn the one that came last, whose
+    /// program may be about to send, and the one that waits longest, of a server that runs.
     fn begin_search(&mut self) {
-        let Some(Deeper { inode, file, mapping }) = self.deeper.pop_front() else { return };
+        self.newest = !self.newest;
+        let next = if self.newest { self.deeper.pop_back() } else { self.deeper.pop_front() };
+        let Some(Deeper { inode, file, mapping }) = next else { return };
         let search = move || {
             host::do_not_hurry();
             let image = image::read(&file, Depth::Whole);
@@ -312,7 +329,7 @@ impl Files {
         if links.is_empty() {
             return Found::default();
         }
-        let (count, library) = (links.len(), library.name());
+        let (count, library) = (functions.len(), library.name());
         tracing::info!("reads TLS of {} ({library}, {count} functions)", mapping.path);
         let (path, library) = (mapping.path.clone(), library.to_owned());
         let file = HookedFile { path, library, functions };
@@ -370,8 +387,13 @@ impl Files {
         // Each waits for all processors, a tenth of a second, which what is to be hooked does not.
         if !entry.links.is_empty() {
             let links = entry.links;
-            let _ = std::thread::Builder::new().name("tls-unhook".into()).spawn(|| drop(links));
+            let _ = std::thread::Builder::new().name("tls-unhook".into()).spawn(|| take_off(links));
         }
+    }
+
+    /// Takes all hooks off: the end.
+    pub(super) fn unhook(&mut self) {
+        take_off(self.entries.drain().flat_map(|(_, entry)| entry.links).collect());
     }
 
     /// Forgets a file that the kernel has told of and nobody could look at.

@@ -1,87 +1,153 @@
 //! Puts the programs of the TLS tap on the functions of a file.
 
 use std::collections::VecDeque;
+use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
 use std::io::Write as _;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use aya::programs::UProbe;
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope};
-use aya::programs::{ProgramError, UProbe};
 use monitor_ebpf::call;
 
 use super::entry::{self, ENTRY_BYTES};
 use super::image::{Call, Image, Site};
+use crate::capture::multi::Multi;
 use crate::capture::programs::with_causes;
-use crate::limits::TLS_HURRIES_PER_SECOND_MAX;
+use crate::limits::{TLS_HURRIES_PER_SECOND_MAX, TLS_UNHOOKS_AT_ONCE_MAX};
 
-/// The programs.
+/// The program of the tap.
+pub enum Program {
+    /// A link of it is on many functions of a file.
+    Multi(Multi),
+    /// A link of it is on one.
+    Single(Box<UProbe>),
+}
+
+/// Hooks on functions: off, when it is dropped.
+#[expect(dead_code, reason = "held, and closed at the end")]
+pub(super) enum Link {
+    /// On many.
+    Multi(OwnedFd),
+    /// On one.
+    Single(UProbeLink),
+}
+
+/// Takes hooks off, many at a time: each link waits until all processors have come by, and those that
+/// wait together wait once.
+pub(super) fn take_off(links: Vec<Link>) {
+    let threads = links.len().min(TLS_UNHOOKS_AT_ONCE_MAX);
+    let links = Mutex::new(links);
+    let next = || links.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            let thread = std::thread::Builder::new().name("tls-unhook".into());
+            // Without one the others do it.
+            let _ = thread.spawn_scoped(scope, || while next().is_some() {});
+        }
+        while next().is_some() {}
+    });
+}
+
+/// How functions are hooked.
 pub(super) struct Hooks {
-    /// On functions that take text.
-    pub(super) write: UProbe,
-    /// On functions that work for a session.
-    pub(super) session: UProbe,
+    pub(super) program: Program,
     pub(super) hurries: Hurries,
 }
 
 /// The functions of a file that were hooked, and those that were not with what the kernel said.
 #[derive(Default)]
 pub(super) struct Attached {
-    pub(super) links: Vec<UProbeLink>,
+    pub(super) links: Vec<Link>,
     pub(super) functions: Vec<String>,
     pub(super) refused: Vec<String>,
 }
 
+/// Where a function is hooked, and what the program is to know of it.
+struct Point {
+    function: &'static str,
+    offset: u64,
+    cookie: u64,
+}
+
+impl Point {
+    fn of(file: &File, site: &Site) -> Point {
+        let mut code = [0; ENTRY_BYTES];
+        let read = file.read_at(&mut code, site.offset).unwrap_or(0);
+        let offset = site.offset + entry::best(code.get(..read).unwrap_or_default(), site.call);
+        let way = match site.call {
+            Call::Write => call::WRITE,
+            Call::NsprWrite => call::WRITE_NSPR,
+            Call::GoWrite => call::WRITE_GO,
+            Call::GoWriteStack => call::WRITE_GO_STACK,
+            Call::RustlsWrite => call::WRITE_RUSTLS,
+            Call::RustlsWriteVectored => call::WRITE_RUSTLS_VECTORED,
+            Call::Enter => call::ENTER,
+            Call::End => call::END,
+            Call::SendFile => call::SEND_FILE,
+        };
+        let cookie = way | site.ordinal() << call::FUNCTION_SHIFT;
+        Point { function: site.function, offset, cookie }
+    }
+}
+
+impl Program {
+    /// Hooks functions with one link; one of many that is refused leaves none hooked.
+    fn attach(&mut self, points: &[Point], path: &CStr) -> Result<Link, String> {
+        match self {
+            Program::Multi(program) => {
+                let points: Vec<_> = points.iter().map(|at| (at.offset, at.cookie)).collect();
+                program.attach(path, &points).map(Link::Multi).map_err(|error| error.to_string())
+            }
+            Program::Single(program) => {
+                let [Point { offset, cookie, .. }] = points else {
+                    return Err("a link takes one function".into());
+                };
+                let location = UProbeAttachLocation::AbsoluteOffset(*offset);
+                let point = UProbeAttachPoint { location, cookie: Some(*cookie) };
+                let path = Path::new(OsStr::from_bytes(path.to_bytes()));
+                let link = program.attach(point, path, UProbeScope::AllProcesses);
+                let link = link.and_then(|link| program.take_link(link));
+                link.map(Link::Single).map_err(|error| with_causes(&error))
+            }
+        }
+    }
+}
+
 impl Hooks {
     pub(super) fn attach(&mut self, file: &File, image: &Image) -> Attached {
-        // The file that was read, whatever stands at its path by now.
-        let target = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let mut attached = Attached::default();
-        let _hurry = self.hurries.begin();
         // What takes text first: a program may be about to call it.
         let (writes, others): (Vec<&Site>, Vec<&Site>) =
             image.sites.iter().partition(|site| site.call.is_write());
-        for site in writes.into_iter().chain(others) {
-            let mut code = [0; ENTRY_BYTES];
-            let read = file.read_at(&mut code, site.offset).unwrap_or(0);
-            let offset = site.offset + entry::best(code.get(..read).unwrap_or_default(), site.call);
-            match self.attach_one(site, offset, &target) {
-                Ok(link) => {
-                    attached.links.push(link);
-                    attached.functions.push(site.function.to_owned());
-                }
-                Err(error) => {
-                    attached.refused.push(format!("{}: {}", site.function, with_causes(&error)));
-                }
-            }
+        let sites = writes.into_iter().chain(others);
+        let points: Vec<Point> = sites.map(|site| Point::of(file, site)).collect();
+        let mut attached = Attached::default();
+        // The file that was read, whatever stands at its path by now.
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let Ok(path) = CString::new(path) else { return attached };
+        let _hurry = self.hurries.begin();
+        let together = matches!(self.program, Program::Multi(_)).then_some(points.len());
+        for points in points.chunks(together.unwrap_or(1).max(1)) {
+            self.attach_to(&mut attached, points, &path);
         }
         attached
     }
 
-    fn attach_one(
-        &mut self,
-        site: &Site,
-        offset: u64,
-        target: &str,
-    ) -> Result<UProbeLink, ProgramError> {
-        let (probe, way) = match site.call {
-            Call::Write => (&mut self.write, call::WRITE),
-            Call::NsprWrite => (&mut self.write, call::WRITE_NSPR),
-            Call::GoWrite => (&mut self.write, call::WRITE_GO),
-            Call::GoWriteStack => (&mut self.write, call::WRITE_GO_STACK),
-            Call::RustlsWrite => (&mut self.write, call::WRITE_RUSTLS),
-            Call::RustlsWriteVectored => (&mut self.write, call::WRITE_RUSTLS_VECTORED),
-            Call::Enter => (&mut self.session, call::ENTER),
-            Call::End => (&mut self.session, call::END),
-            Call::SendFile => (&mut self.session, call::SEND_FILE),
-        };
-        let location = UProbeAttachLocation::AbsoluteOffset(offset);
-        let cookie = way | site.ordinal() << call::FUNCTION_SHIFT;
-        let point = UProbeAttachPoint { location, cookie: Some(cookie) };
-        let link = probe.attach(point, target, UProbeScope::AllProcesses)?;
-        probe.take_link(link)
+    fn attach_to(&mut self, attached: &mut Attached, points: &[Point], path: &CStr) {
+        match (self.program.attach(points, path), points) {
+            (Ok(link), _) => {
+                attached.links.push(link);
+                attached.functions.extend(points.iter().map(|point| point.function.to_owned()));
+            }
+            (Err(error), [point]) => attached.refused.push(format!("{}: {error}", point.function)),
+            // One that is refused is to keep none of the others.
+            (Err(_), _) => points.chunks(1).for_each(|one| self.attach_to(attached, one, path)),
+        }
     }
 }
 

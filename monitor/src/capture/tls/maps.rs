@@ -3,20 +3,40 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 
-use monitor_ebpf::record::FileId;
+use monitor_ebpf::record::{FileId, FileSeen};
 use nix::fcntl::OFlag;
+use nix::sys::stat::{major, minor};
 
 use crate::limits::MAPS_BYTES_MAX;
+
+/// What names a file in a process, below `/proc/PID`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Where it is mapped: first address, address behind the last.
+    Mapped(u64, u64),
+    /// The descriptor that it is mapped from, which is about to be closed.
+    Descriptor(u32),
+    /// The program is that.
+    Executed,
+}
+
+impl Place {
+    fn path(self, pid: u32) -> String {
+        match self {
+            Place::Mapped(from, to) => format!("/proc/{pid}/map_files/{from:x}-{to:x}"),
+            Place::Descriptor(fd) => format!("/proc/{pid}/fd/{fd}"),
+            Place::Executed => format!("/proc/{pid}/exe"),
+        }
+    }
+}
 
 /// A file that is mapped to be executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping {
-    /// First address.
-    pub start: u64,
-    /// Address behind the last.
-    pub end: u64,
+    /// What names it in the process.
+    pub place: Place,
     /// The file, as the kernel names it.
     pub file: FileId,
     /// Path in the mount namespace of the process.
@@ -38,22 +58,42 @@ impl Mapping {
         if inode == 0 || rights.as_bytes().get(2) != Some(&b'x') || !path.starts_with('/') {
             return None;
         }
+        let (from, to) = (u64::from_str_radix(start, 16), u64::from_str_radix(end, 16));
+        // As the kernel composes it: include/linux/kdev_t.h.
+        let file = FileId { inode, device: hex(major)? << 20 | hex(minor)?, generation: 0 };
+        Some(Mapping::named(Place::Mapped(from.ok()?, to.ok()?), file, path))
+    }
+
+    fn named(place: Place, file: FileId, path: &str) -> Mapping {
         let deleted = path.strip_suffix(" (deleted)");
-        Some(Mapping {
-            start: u64::from_str_radix(start, 16).ok()?,
-            end: u64::from_str_radix(end, 16).ok()?,
-            // As the kernel composes it: include/linux/kdev_t.h.
-            file: FileId { inode, device: hex(major)? << 20 | hex(minor)?, generation: 0 },
-            path: deleted.unwrap_or(path).to_owned(),
-            deleted: deleted.is_some(),
-        })
+        let (path, deleted) = (deleted.unwrap_or(path).to_owned(), deleted.is_some());
+        Mapping { place, file, path, deleted }
+    }
+
+    /// A file that the kernel has told of, by what it was mapped from, whether or not it is mapped yet. By
+    /// then that may name another: see [`Mapping::is`].
+    pub fn told(seen: &FileSeen) -> Option<Mapping> {
+        let place = match seen.fd {
+            FileSeen::EXECUTED => Place::Executed,
+            fd => Place::Descriptor(fd),
+        };
+        let path = std::fs::read_link(place.path(seen.tgid)).ok()?;
+        path.is_absolute().then(|| Mapping::named(place, seen.file, &path.to_string_lossy()))
     }
 
     /// Opens the file that is mapped.
     pub fn open(&self, pid: u32) -> Option<File> {
-        let path = format!("/proc/{pid}/map_files/{:x}-{:x}", self.start, self.end);
         let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-        OpenOptions::new().read(true).custom_flags(flags.bits()).open(path).ok()
+        OpenOptions::new().read(true).custom_flags(flags.bits()).open(self.place.path(pid)).ok()
+    }
+
+    /// Whether a file is the one that is meant, as far as its numbers tell: on some file systems they are
+    /// not those that the kernel says.
+    pub fn is(&self, file: &File) -> bool {
+        file.metadata().is_ok_and(|file| {
+            let device = (major(file.dev()) as u32) << 20 | minor(file.dev()) as u32;
+            (file.ino(), device) == (self.file.inode, self.file.device)
+        })
     }
 }
 
@@ -102,7 +142,7 @@ mod tests {
         let line = "7f00-7fff r-xp 00026000 fe:01 1234                       /usr/lib/a b.so";
         let file = FileId { inode: 1234, device: 0xfe << 20 | 1, generation: 0 };
         let path = "/usr/lib/a b.so".to_owned();
-        let mapping = Mapping { start: 0x7f00, end: 0x7fff, file, path, deleted: false };
+        let mapping = Mapping { place: Place::Mapped(0x7f00, 0x7fff), file, path, deleted: false };
         assert_eq!(Mapping::parse(line), Some(mapping.clone()));
         let gone = format!("{line} (deleted)");
         assert_eq!(Mapping::parse(&gone), Some(Mapping { deleted: true, ..mapping }));
@@ -119,8 +159,31 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_was_told_of_is_known_by_its_descriptor_and_no_other_is() {
+        use std::os::fd::AsRawFd as _;
+        let own = File::open("/proc/self/exe").unwrap();
+        let mut of_own = None;
+        of(std::process::id(), &mut |mapping| {
+            if mapping.is(&own) {
+                of_own = Some(mapping);
+            }
+        });
+        let of_own = of_own.expect("this program executes itself");
+        let (fd, tgid) = (own.as_raw_fd() as u32, std::process::id());
+        for fd in [fd, FileSeen::EXECUTED] {
+            let told = Mapping::told(&FileSeen { file: of_own.file, at_ns: 0, tgid, fd });
+            let told = told.expect("it has a name");
+            assert_eq!((told.path.as_str(), told.file), (of_own.path.as_str(), of_own.file));
+            assert!(told.is(&told.open(tgid).expect("it can be opened")));
+        }
+        let other = File::open("/proc/self/maps").unwrap();
+        let fd = other.as_raw_fd() as u32;
+        let told = Mapping::told(&FileSeen { file: of_own.file, at_ns: 0, tgid, fd });
+        assert!(!told.is_some_and(|told| told.open(tgid).is_some_and(|file| told.is(&file))));
+    }
+
+    #[test]
     fn this_program_is_among_what_it_executes_and_can_be_opened() {
-        use std::os::unix::fs::MetadataExt as _;
         let pid = std::process::id();
         let own = std::fs::metadata("/proc/self/exe").unwrap().ino();
         let mut found = false;

@@ -9,5 +9,6 @@ mod maps;
 mod report;
 mod tap;
 
+pub use hooks::Program;
 pub use report::{HookedFile, RefusedFile, Report};
 pub use tap::{Options, Programs, TlsTap};

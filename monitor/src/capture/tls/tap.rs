@@ -12,13 +12,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use aya::maps::{MapData, RingBuf};
-use aya::programs::UProbe;
 use globset::GlobSet;
 use monitor_ebpf::record::FileSeen;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll, ppoll};
+use nix::sys::time::TimeSpec;
 
 use super::files::Files;
-use super::hooks::{Hooks, Hurries};
+use super::hooks::{Hooks, Hurries, Program};
 use super::maps;
 use super::report::{Report, Shared};
 use crate::capture::host;
@@ -32,8 +32,8 @@ const WALK_SHARE: u32 = 2_000;
 /// How long the start waits for the first walk. What it has not come to by then it comes to later.
 const FIRST_WALK_MAX: Duration = Duration::from_secs(1);
 /// How long the end waits for the thread. A file that never answers keeps it, and the kernel takes the hooks
-/// off when the daemon is gone.
-const END_MAX: Duration = Duration::from_secs(2);
+/// off when the daemon is gone; one that is cut off while it does that leaves some in place.
+const END_MAX: Duration = Duration::from_secs(10);
 /// The kernel tells of a file before it is mapped: for so long, and so often, the maps are looked at. Of
 /// those that were told of before that, since many are, each gets one look.
 const MAPPED_WITHIN: Duration = Duration::from_millis(5);
@@ -51,10 +51,8 @@ pub struct Options {
 
 /// The programs and maps that the tap works with.
 pub struct Programs {
-    /// On functions that take text.
-    pub write: UProbe,
-    /// On functions that work for a session.
-    pub session: UProbe,
+    /// The one on functions.
+    pub program: Program,
     /// Files that the kernel tells of.
     pub seen: RingBuf<MapData>,
     /// Files that it has told of.
@@ -77,12 +75,12 @@ impl TlsTap {
     ///
     /// No thread, no pipe, or nothing to watch files by.
     pub fn start(programs: Programs, options: Options) -> std::io::Result<TlsTap> {
-        let Programs { write, session, seen, known } = programs;
+        let Programs { program, seen, known } = programs;
         let (woken, wake) = std::io::pipe()?;
         let exclude = Arc::new(Mutex::new(options.exclude));
         let report = Shared::default();
         let hurries = Hurries::new(options.runtime_dir.as_deref());
-        let hooks = Hooks { write, session, hurries };
+        let hooks = Hooks { program, hurries };
         let files = Files::new(hooks, known, Arc::clone(&exclude), report.clone())?;
         let work = Work { seen, files, unmapped: VecDeque::new(), report: report.clone() };
         let (walked, first_walk) = sync_channel(1);
@@ -153,6 +151,7 @@ impl Work {
             }
             if self.wait(woken, next) {
                 if is_stopped(woken) {
+                    self.files.unhook();
                     return;
                 }
                 self.files.let_go_of_excluded();
@@ -169,12 +168,11 @@ impl Work {
         let unmapped = self.unmapped.front().map(|unmapped| unmapped.at);
         let until = [Some(next), self.files.deeper_at(), unmapped].into_iter().flatten().min();
         let rest = until.unwrap_or(next).saturating_duration_since(Instant::now());
-        let rest = rest.as_micros().div_ceil(1_000);
-        let timeout = PollTimeout::try_from(rest).unwrap_or(PollTimeout::MAX);
         let readable = PollFlags::POLLIN;
         let mut wanted = [woken.as_fd(), self.seen.as_fd(), self.files.changes()]
             .map(|descriptor| PollFd::new(descriptor, readable));
-        let _ = poll(&mut wanted, timeout);
+        // In nanoseconds: of a file that is not mapped yet a millisecond is most of what there is.
+        let _ = ppoll(&mut wanted, Some(TimeSpec::from_duration(rest)), None);
         wanted[0].any().unwrap_or(true)
     }
 
@@ -195,8 +193,12 @@ impl Work {
         }
     }
 
-    /// Looks at a file that the kernel has told of, now if it is mapped.
+    /// Looks at a file that the kernel has told of: by its descriptor, which is closed within microseconds,
+    /// or now if it is mapped.
     fn look_for(&mut self, seen: FileSeen) {
+        if self.files.look_at_told(&seen) {
+            return;
+        }
         let (mut mapped, mut looked_at) = (false, false);
         let told_for = Duration::from_nanos(host::boot_ns().saturating_sub(seen.at_ns));
         let last = told_for > MAPPED_WITHIN;
