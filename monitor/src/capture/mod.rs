@@ -2,6 +2,7 @@
 //! who sent it. The only stage that touches the kernel's side; it decides nothing.
 
 mod attach;
+pub mod allow;
 pub mod bpffs;
 pub mod btf;
 pub mod hooks;

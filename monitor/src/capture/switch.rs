@@ -8,7 +8,7 @@
 
 use std::fs::File;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,7 @@ use monitor_ebpf::switch::{
 };
 use thiserror::Error;
 
+use super::allow::{Allow, bytes};
 use super::bpffs;
 use super::host::{self, HostError};
 use super::programs::{LoadError, refusal};
@@ -54,17 +55,6 @@ pub enum SwitchError {
     /// More than a map takes.
     #[error("reason and allow-list are {0} bytes, limit is {STATE_BYTES}; allow wider networks")]
     State(usize),
-}
-
-/// A destination that may be sent to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Allow {
-    /// A network, as one of its addresses.
-    pub address: IpAddr,
-    /// Bits that count.
-    pub prefix: u8,
-    /// Port of the far side; any, if none.
-    pub port: Option<u16>,
 }
 
 /// A TCP connection that may go on.
@@ -271,18 +261,6 @@ fn fill(
 ) -> Result<(), LoadError> {
     let map = ebpf.map_mut(name).ok_or(LoadError::Lacks(name))?;
     write(map).map_err(|error| LoadError::Map(name, error))
-}
-
-/// Version of IP and address, as the keys have them.
-fn bytes(address: IpAddr) -> (u8, [u8; 16]) {
-    match address {
-        IpAddr::V4(address) => {
-            let mut bytes = [0; 16];
-            bytes[..4].copy_from_slice(&address.octets());
-            (4, bytes)
-        }
-        IpAddr::V6(address) => (6, address.octets()),
-    }
 }
 
 /// Pins the maps, attaches, and pins the link.

@@ -1,6 +1,8 @@
 //! One file per subcommand, and what they share: exit codes and the log. Errors are anyhow here,
 //! and end as one sentence with what to do.
 
+mod allowed;
+mod audit;
 pub mod coverage;
 pub mod demo;
 pub mod doctor;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use globset::GlobSet;
 use serde::{Deserialize, Serialize};
 
+mod access;
 mod parse;
 mod problem;
 mod protect;
@@ -20,12 +21,14 @@ mod scope;
 mod tests;
 mod words;
 
+pub use access::{Access, Principal};
 pub use jiff::civil::Date;
 pub use problem::{Level, Problem};
 pub use protect::{Protect, Protection};
 pub use scope::{Destination, Network, Processes};
 pub(crate) use words::suggest;
 
+use crate::capture::allow::Allow;
 use crate::capture::prefilter::{Needs, Shape};
 use crate::detect::{Custom, Engine};
 use crate::limits::{OPAQUE_FLOW_BYTES_PER_S, OPAQUE_HOST_BYTES_PER_S, POLICY_BYTES_MAX};
@@ -50,6 +53,10 @@ pub struct Policy {
     pub tls: Tls,
     /// How much of what a process sends must be examined; `None`: nobody is told.
     pub coverage: Option<CoverageFloor>,
+    /// Where a kill-switch or a quarantine lets sends go.
+    pub allow: Vec<Allow>,
+    /// Who may ask and tell the daemon what, besides root.
+    pub access: Access,
     /// The detectors that it brings along, in the order of the file.
     pub detectors: Vec<Arc<Custom>>,
     /// In the order of the file, at least one.
@@ -260,6 +267,19 @@ impl Policy {
                 Err(problems.finish(&String::from_utf8_lossy(valid)))
             }
         }
+    }
+
+    /// `[kill_switch] allow` of a policy, and nothing else of it, so that it is there in a moment.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with that section, or with the syntax of the whole.
+    pub fn kill_switch_allow(bytes: &[u8]) -> Result<Vec<Allow>, Vec<Problem>> {
+        fits(bytes)?;
+        let text = String::from_utf8_lossy(bytes);
+        let mut problems = Problems::new();
+        let allow = parse::kill_switch_alone(&text, &mut problems);
+        if problems.has_errors() { Err(problems.finish(&text)) } else { Ok(allow) }
     }
 
     /// The policy of [`DEFAULT_TEXT`].

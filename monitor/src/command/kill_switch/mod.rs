@@ -7,18 +7,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use super::allowed::AllowArgs;
+use super::audit::{note, reason, warn};
 use super::exit::{self, Exit};
 use super::run::STATE_DIR;
 use crate::capture::host::{self, HostError};
-use crate::capture::switch::{Allow, InForce, Place, Session, SwitchError};
-use audit::Entry;
+use crate::capture::switch::{InForce, Place, Session, SwitchError};
+use entry::Entry;
 use state::State;
 
-mod allow;
-mod audit;
+mod entry;
 mod session;
 mod state;
-mod who;
 
 const EXAMPLES: &str = "Examples:
   egress-monitor kill-switch on --reason 'incident 42' --allow 10.0.0.0/8:443
@@ -88,9 +88,8 @@ struct OnArgs {
     /// Why; status and audit trail show it
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
-    /// A destination that may still be sent to: network and port of the far side, or * for any
-    #[arg(long, value_name = "CIDR:PORT", num_args = 1.., value_parser = allow::parse)]
-    allow: Vec<Allow>,
+    #[command(flatten)]
+    allow: AllowArgs,
     /// Shut the SSH session that this is typed in too
     #[arg(long)]
     no_session: bool,
@@ -116,23 +115,6 @@ struct StatusArgs {
     common: Common,
 }
 
-/// Bytes of a reason: a line or two.
-const REASON_BYTES_MAX: usize = 1024;
-
-fn reason(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err("it is empty; write why, for who reads it at night".into());
-    }
-    if text.len() > REASON_BYTES_MAX {
-        return Err(format!("it is {} bytes, limit is {REASON_BYTES_MAX}; be brief", text.len()));
-    }
-    if text.chars().any(char::is_control) {
-        return Err("it has control characters; write it in one line".into());
-    }
-    Ok(text.into())
-}
-
 /// Does what is asked.
 ///
 /// # Errors
@@ -149,11 +131,13 @@ pub fn run(args: &KillSwitchArgs) -> anyhow::Result<ExitCode> {
 fn on(args: &OnArgs) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     host::hurry_shutting();
-    if args.allow.len() > monitor_ebpf::switch::ALLOW_MAX as usize {
-        let (given, limit) = (args.allow.len(), monitor_ebpf::switch::ALLOW_MAX);
+    let limit = monitor_ebpf::switch::ALLOW_MAX as usize;
+    let given = args.allow.allow.len();
+    if given > limit {
         let what = format!("--allow names {given} networks, limit is {limit}; name wider ones");
         return Err(Exit::new(2, what).into());
     }
+    let allow = args.allow.all(limit);
     let place = Place::of(args.common.cgroup.as_deref()).map_err(refused)?;
     let session = if args.no_session { Ok(None) } else { session::own() };
     let kept = session.as_ref().ok().copied().flatten();
@@ -162,10 +146,10 @@ fn on(args: &OnArgs) -> anyhow::Result<ExitCode> {
         Ok(before) => (before, None),
         Err(error) => (Vec::new(), Some(error)),
     };
-    let state = State::new(&args.reason, &args.allow, kept, &before);
+    let state = State::new(&args.reason, &allow, kept, &before);
     let sessions: Vec<Session> = kept.into_iter().collect();
     let text = serde_json::to_string(&state)?;
-    let mounted = place.shut(&args.allow, &sessions, &text).map_err(refused)?;
+    let mounted = place.shut(&allow, &sessions, &text).map_err(refused)?;
     let took = started.elapsed();
     let older = place.drop_older(&before);
     // Before anything is said: where the terminal goes with the network, the command may end there.
@@ -230,7 +214,7 @@ fn off(args: &OffArgs) -> anyhow::Result<ExitCode> {
 fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let place = Place::of(args.common.cgroup.as_deref()).map_err(refused)?;
     let in_force = place.in_force().map_err(refused)?;
-    let lost = if in_force.is_empty() { audit::left_on(&args.common.state_dir) } else { None };
+    let lost = if in_force.is_empty() { entry::left_on(&args.common.state_dir) } else { None };
     if args.json {
         let mut out = io::stdout().lock();
         serde_json::to_writer_pretty(&mut out, &state::report(&in_force, lost.as_deref()))?;
@@ -274,24 +258,12 @@ fn text(in_force: &[InForce], lost: Option<&str>) -> String {
     text
 }
 
-/// Writes to the audit trail; that it fails is told and changes nothing.
-fn note(state_dir: &std::path::Path, entry: &Entry) {
-    if let Err(error) = audit::append(state_dir, entry) {
-        let path = state_dir.join(audit::FILE);
-        warn(&format!("cannot write {}: {error}; note it elsewhere", path.display()));
-    }
-}
-
 fn print(text: &str) -> io::Result<()> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         // Who reads it is gone; what was asked for is done.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }
-}
-
-fn warn(text: &str) {
-    let _ = writeln!(io::stderr(), "egress-monitor: {text}");
 }
 
 fn refused(error: SwitchError) -> Exit {

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::allow;
-use super::who::Who;
-use crate::capture::switch::{Allow, InForce, Session};
+use crate::capture::allow::{self, Allow};
+use crate::capture::switch::{InForce, Session};
+use crate::command::audit::Who;
 
 /// Kept as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ impl State {
             who: Who::own(),
             reason: reason.into(),
             allow: allow.iter().map(allow::text).collect(),
-            session: session.as_ref().map(allow::session),
+            session: session.map(|session| format!("{} to {}", session.theirs, session.ours)),
             packets_before,
             bytes_before,
         }

@@ -17,7 +17,7 @@ id = "a"
 entities = "*"
 "#,
         &[
-            r#"2:2: unknown key "setings" in the policy; did you mean "settings"? keys: version, settings, protect, tls, coverage, detector, rule"#,
+            r#"2:2: unknown key "setings" in the policy; did you mean "settings"? keys: version, settings, protect, tls, coverage, kill_switch, access, detector, rule"#,
         ],
     );
     check_rule(
@@ -568,7 +568,7 @@ expires = 2026-02-30"#,
     check(
         "\u{feff}versions = 1\r\n[[rule]]\r\nid = \"a\"\r\nentities = \"x\"",
         &[
-            r#"1:1: unknown key "versions" in the policy; did you mean "version"? keys: version, settings, protect, tls, coverage, detector, rule"#,
+            r#"1:1: unknown key "versions" in the policy; did you mean "version"? keys: version, settings, protect, tls, coverage, kill_switch, access, detector, rule"#,
             "1:1: the policy has no version; add version = 1",
             r#"4:12: entities is a string, not a list; write entities = ["CREDIT_CARD"], or "*" for all"#,
         ],
