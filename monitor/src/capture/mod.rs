@@ -10,6 +10,7 @@ pub mod host;
 pub mod prefilter;
 pub mod processes;
 pub mod programs;
+pub mod quarantine;
 pub mod switch;
 pub mod tls;
 pub mod wait;

@@ -33,7 +33,9 @@ static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/bpf/switch.o"));
 
 /// Below the BPF file system.
-const FOLDER: &str = "egress-monitor";
+pub(super) const FOLDER: &str = "egress-monitor";
+/// What the folders of pins are called, but for the cgroup.
+const KILL_SWITCH: &str = "kill-switch";
 /// Name of the pin that is in force.
 const LINK: &str = "link";
 
@@ -103,11 +105,11 @@ impl Place {
             return Err(HostError::PidNamespace.into());
         }
         let name = match cgroup {
-            None => "kill-switch".into(),
+            None => KILL_SWITCH.into(),
             // The id of a cgroup is the number of its inode.
             Some(path) => {
                 let inode = path.metadata().map_err(|error| cannot_open(path, error))?.ino();
-                format!("kill-switch-{inode}")
+                format!("{KILL_SWITCH}-{inode}")
             }
         };
         Ok(Place { cgroup: cgroup.map(Into::into), name })
@@ -123,7 +125,8 @@ impl Place {
         let mut found = Vec::new();
         let Some(bpffs) = bpffs::find() else { return Ok(found) };
         for pins in folders(&bpffs.join(FOLDER))? {
-            if !pins.ends_with(&self.name) {
+            let name = pins.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(KILL_SWITCH) && name != self.name {
                 forget_if_gone(&pins);
             }
         }
@@ -198,11 +201,11 @@ impl Place {
     }
 }
 
-fn cannot_open(path: &Path, error: io::Error) -> SwitchError {
+pub(super) fn cannot_open(path: &Path, error: io::Error) -> SwitchError {
     SwitchError::Cgroup(path.display().to_string(), error)
 }
 
-fn cannot(what: &'static str, path: &Path, error: impl ToString) -> SwitchError {
+pub(super) fn cannot(what: &'static str, path: &Path, error: impl ToString) -> SwitchError {
     SwitchError::Pin(what, path.display().to_string(), error.to_string())
 }
 
@@ -240,7 +243,7 @@ fn load(allow: &[Allow], sessions: &[Session], state: &str) -> Result<Ebpf, Swit
 /// One that has not read the kernel's types: nothing is relocated against them, and `EbpfLoader::new`
 /// takes 60 ms to read all 9 MB before it can be told so (aya 0.14, bpf.rs). For as long as that takes
 /// this process, which has one thread, opens no file.
-fn loader() -> EbpfLoader<'static> {
+pub(super) fn loader() -> EbpfLoader<'static> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let limit = getrlimit(Resource::RLIMIT_NOFILE).ok();
     if let Some((_, hard)) = limit {
@@ -254,7 +257,7 @@ fn loader() -> EbpfLoader<'static> {
     loader
 }
 
-fn fill(
+pub(super) fn fill(
     ebpf: &mut Ebpf,
     name: &'static str,
     write: impl FnOnce(&mut Map) -> Result<(), MapError>,
@@ -288,7 +291,7 @@ fn pin(ebpf: &mut Ebpf, folder: &Path, cgroup: &File) -> Result<(), SwitchError>
 /// Another command may remove what is empty while this makes the next folder in it.
 const TRIES_MAX: usize = 100;
 
-fn make(folder: &Path) -> io::Result<()> {
+pub(super) fn make(folder: &Path) -> io::Result<()> {
     let mut made = Ok(());
     for _ in 0..TRIES_MAX {
         made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
@@ -301,7 +304,7 @@ fn make(folder: &Path) -> io::Result<()> {
 }
 
 /// The folders of pins, oldest first.
-fn folders(pins: &Path) -> Result<Vec<PathBuf>, SwitchError> {
+pub(super) fn folders(pins: &Path) -> Result<Vec<PathBuf>, SwitchError> {
     let entries = match std::fs::read_dir(pins) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(|error| cannot("read", pins, error))?,

@@ -14,6 +14,7 @@ pub mod kill_switch;
 pub mod log;
 mod names;
 pub mod policy;
+pub mod quarantine;
 pub mod redact;
 pub mod run;
 pub mod scan;

@@ -1,6 +1,8 @@
 //! Who types a command, by what the kernel knows: files are read, no directory service is asked, which
 //! might be at the far side of what is being shut.
 
+use std::fmt;
+
 use nix::unistd::getuid;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,16 @@ pub struct Who {
     pub terminal: Option<String>,
     /// The command's.
     pub pid: u32,
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}", self.user.as_deref().unwrap_or("uid"), self.uid)?;
+        if let Some(terminal) = &self.terminal {
+            write!(f, ", {terminal}")?;
+        }
+        f.write_str(")")
+    }
 }
 
 /// `loginuid` of a process that came from no login, include/linux/audit.h.

@@ -61,18 +61,7 @@ impl State {
 
     /// Since when and by whom, to go on a sentence.
     pub fn by(&self) -> String {
-        let who = &self.who;
-        let mut text = format!(" since {}, by ", self.since);
-        match &who.user {
-            Some(user) => text.push_str(user),
-            None => text.push_str("uid"),
-        }
-        let _ = write!(text, " ({}", who.uid);
-        if let Some(terminal) = &who.terminal {
-            let _ = write!(text, ", {terminal}");
-        }
-        text.push(')');
-        text
+        format!(" since {}, by {}", self.since, self.who)
     }
 
     /// Why, and what passes.
