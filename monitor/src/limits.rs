@@ -123,6 +123,11 @@ pub const CONTROL_CLIENTS_MAX: usize = 16;
 pub const CONTROL_COMMAND_BYTES_MAX: usize = 256;
 /// How long a client of the control socket may take for its command, and for its answer.
 pub const CONTROL_WAIT_MS: u64 = 2_000;
+/// Processes that wait to be put in quarantine by a rule.
+pub const WARDEN_ORDERS_MAX: usize = 4;
+/// How long records wait for a process to be put in quarantine: some milliseconds, where no command is at
+/// it too.
+pub const WARDEN_WAIT_MS: u64 = 500;
 /// Processes that were killed and are remembered, so that what they still sent is told as killed.
 pub const KILLED_KNOWN_MAX: usize = 1_024;
 /// Alerts of about 1 KiB that wait for the end of a process that was killed; more go out as

@@ -140,6 +140,8 @@ pub enum Action {
     Alert,
     /// Kill the process, and tell.
     Kill,
+    /// Shut what the process sends, and tell.
+    Quarantine,
 }
 
 impl fmt::Display for Action {
@@ -147,6 +149,7 @@ impl fmt::Display for Action {
         f.pad(match self {
             Action::Alert => "alert",
             Action::Kill => "kill",
+            Action::Quarantine => "quarantine",
         })
     }
 }
@@ -164,6 +167,8 @@ pub struct Rule {
     pub severity: Severity,
     /// What to do.
     pub action: Action,
+    /// For how long, where that is to quarantine; `None`: until it is released.
+    pub quarantine_for: Option<Duration>,
     /// Which findings, each with the confidence that it takes.
     pub entities: Entities,
     /// To where; `None`: anywhere.

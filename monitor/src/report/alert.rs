@@ -34,6 +34,8 @@ pub struct Alert {
     pub outcome_reason: Option<String>,
     /// From the send to the death of the process, where it was killed, in microseconds.
     pub death_us: Option<u64>,
+    /// Number of the quarantine that the process is in by this rule.
+    pub quarantine: Option<u32>,
     /// What was found.
     pub findings: Vec<Finding>,
     /// Findings beyond the bound of an alert.
@@ -186,6 +188,7 @@ impl Alert {
             outcome: Outcome::Alerted,
             outcome_reason: None,
             death_us: None,
+            quarantine: None,
             findings: particulars.findings,
             findings_more: particulars.findings_more,
             bytes_sent: particulars.bytes.0,
@@ -274,8 +277,11 @@ mod tests {
 
     #[test]
     fn every_outcome_is_in_the_docs() {
-        use Outcome::{Alerted, Gone, Killed, Refused, Signalled, WouldKill};
-        for outcome in [Alerted, Killed, Signalled, Refused, Gone, WouldKill] {
+        use Outcome::{
+            Alerted, Gone, Killed, Quarantined, Refused, Signalled, WouldKill, WouldQuarantine,
+        };
+        let done = [Alerted, Killed, Signalled, Refused, Gone, WouldKill];
+        for outcome in done.into_iter().chain([Quarantined, WouldQuarantine]) {
             assert!(DOC.contains(&format!("| `{}` |", outcome.name())), "{outcome:?}");
         }
     }

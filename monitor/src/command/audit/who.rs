@@ -33,6 +33,12 @@ impl fmt::Display for Who {
 const UNSET: u32 = u32::MAX;
 
 impl Who {
+    /// This process, which is nobody's command.
+    pub fn named(name: &str) -> Who {
+        let pid = std::process::id();
+        Who { uid: getuid().as_raw(), user: Some(name.into()), terminal: None, pid }
+    }
+
     /// Of this process. The kernel's word on who logged in goes before that of `sudo`.
     pub fn own() -> Who {
         let number = |text: String| text.trim().parse::<u32>().ok();

@@ -19,12 +19,13 @@ use crate::capture::processes;
 use crate::capture::quarantine::{
     Cgroup, Held, InForce, Order, QuarantineError, Quarantines, Target,
 };
-use entry::Entry;
-use state::{State, Subject};
 
 mod entry;
 mod guard;
 mod state;
+
+pub(super) use entry::Entry;
+pub(super) use state::{State, Subject};
 
 const EXAMPLES: &str = "Examples:
   egress-monitor quarantine --pid 812 --reason 'incident 42'
@@ -275,7 +276,7 @@ fn release(args: &ReleaseArgs) -> anyhow::Result<ExitCode> {
     let Some(mut quarantines) = Quarantines::find().map_err(refused)? else {
         let ids = wanted(args, &[])?;
         print("nothing is in quarantine\n")?;
-        let failed = ids.into_iter().map(|id| refuse(id, QuarantineError::None(id))).last();
+        let failed = ids.into_iter().map(|id| refuse(id, QuarantineError::None(id))).next_back();
         return failed.map_or(Ok(ExitCode::SUCCESS), |exit| Err(exit.into()));
     };
     note_past(&args.state_dir, &quarantines.expire());

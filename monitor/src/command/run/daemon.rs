@@ -23,6 +23,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval_at};
 use super::answer::Answer;
 use super::control::{self, Ask};
 use super::held::{self, Held};
+use super::warden::Warden;
 use super::watch::Watch;
 use crate::act::Killer;
 use crate::capture::hooks::{self, Hook, Purpose};
@@ -121,6 +122,7 @@ impl Daemon {
         policy: Arc<Policy>,
         key: Key,
         sink: Sink,
+        warden: Option<Warden>,
     ) -> anyhow::Result<Daemon> {
         let Armed { mut programs, tls, host, hooks, .. } = armed;
         let signals = Signals::catch().context("cannot catch signals")?;
@@ -139,7 +141,7 @@ impl Daemon {
             processes: Processes::new(host.cgroup_root.clone()),
             watch: Watch::new(),
             coverage_tick: coverage_tick(&policy),
-            answer: Answer::new(killer, sink, &policy),
+            answer: Answer::new(killer, sink, warden, &policy),
             pipeline: Pipeline::new(policy, key),
             programs,
             tls,
@@ -310,6 +312,11 @@ impl Daemon {
         }
         if self.pipeline.policy().tls.enabled != policy.tls.enabled {
             tracing::warn!("tls.enabled holds from the next start");
+        }
+        if Warden::is_needed(&policy) && !self.answer.has_warden() {
+            tracing::warn!(
+                "action = \"quarantine\" holds from the next start, and alerts until then"
+            );
         }
         if let Some(tls) = &mut self.tls {
             tls.exclude(policy.tls.exclude.clone());

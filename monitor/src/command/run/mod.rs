@@ -9,6 +9,7 @@ mod daemon;
 mod files;
 mod held;
 mod status;
+mod warden;
 mod watch;
 
 use std::io::Write as _;
@@ -32,6 +33,7 @@ use crate::limits::{LOOKUP_THREADS_MAX, POLICY_ERRORS_MAX};
 use crate::policy::{Policy, Settings};
 use crate::report::sink::{Sink, Target};
 use daemon::{Daemon, Options};
+use warden::Warden;
 
 /// Where the lock and the control socket are unless told otherwise.
 pub const RUNTIME_DIR: &str = "/run/egress-monitor";
@@ -129,6 +131,10 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     for shortfall in &armed.shortfalls {
         tracing::warn!("{shortfall}");
     }
+    let warden = match Warden::is_needed(&policy) {
+        true => Some(Warden::start(args.state_dir.clone()).context("cannot start a thread")?),
+        false => None,
+    };
     if let Err(error) = host::give_up_rights() {
         tracing::warn!("the daemon keeps rights that it does not need: {error}");
     }
@@ -150,7 +156,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         .build()
         .context("cannot start the runtime")?;
     let result = runtime.block_on(async {
-        let daemon = Daemon::new(options, armed, Arc::new(policy), key, sink)?;
+        let daemon = Daemon::new(options, armed, Arc::new(policy), key, sink, warden)?;
         daemon.run().await
     });
     // Whatever still looks something up is not waited for.

@@ -68,6 +68,7 @@ impl Daemon {
             ("alerts_lost_queue_full", alerts.lost_queue_full.load(Ordering::Relaxed)),
             ("alerts_lost_write", alerts.lost_write.load(Ordering::Relaxed)),
             ("kills", answer.kills),
+            ("quarantines", answer.quarantines),
             ("kills_refused", answer.kills_refused),
             ("shuts_failed", answer.shuts_failed),
         ]

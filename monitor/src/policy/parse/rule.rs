@@ -15,12 +15,13 @@ use crate::policy::read::{self, Node, Section};
 use crate::policy::words::quoted;
 use crate::policy::{Action, COVERAGE_RULE, Entities, Exception, Rule, Threshold};
 
-const RULE_KEYS: [&str; 14] = [
+const RULE_KEYS: [&str; 15] = [
     "id",
     "clause",
     "description",
     "severity",
     "action",
+    "for",
     "entities",
     "tags",
     "confidence",
@@ -36,7 +37,8 @@ const THRESHOLD_KEYS: [&str; 3] = ["count", "distinct", "within"];
 const EXCEPTION_KEYS: [&str; 6] =
     ["owner", "reason", "expires", "entities", "destination", "process"];
 
-const ACTIONS: [(&str, Action); 2] = [("alert", Action::Alert), ("kill", Action::Kill)];
+const ACTIONS: [(&str, Action); 3] =
+    [("alert", Action::Alert), ("kill", Action::Kill), ("quarantine", Action::Quarantine)];
 pub(super) const CONFIDENCES: [(&str, Confidence); 3] =
     [("low", Confidence::Low), ("medium", Confidence::Medium), ("high", Confidence::High)];
 pub(super) const SEVERITIES: [(&str, Severity); 5] = [
@@ -64,6 +66,13 @@ impl Parser<'_> {
         let description = self.text(&section, "description", POLICY_TEXT_CHARS_MAX);
         let severity = self.word(&section, "severity", "severities", &SEVERITIES);
         let action = self.word(&section, "action", "actions", &ACTIONS).unwrap_or(Action::Alert);
+        let quarantine_for = section.get("for").and_then(|node| {
+            if action != Action::Quarantine {
+                let wrong = "for stands beside no action = \"quarantine\"";
+                self.problems.error(node.span(), wrong, "leave it out, or quarantine");
+            }
+            self.duration(node, "for")
+        });
         let confidence = self.word(&section, "confidence", "confidences", &CONFIDENCES);
         let floor = confidence.unwrap_or(Confidence::Medium);
         let entities = self.selected(&section, floor);
@@ -80,10 +89,14 @@ impl Parser<'_> {
         let exceptions = self.exceptions(&section);
 
         let bounded = ["destination", "process", "threshold"];
-        if action == Action::Kill && bounded.iter().all(|&key| section.get(key).is_none()) {
+        let done = match action {
+            Action::Quarantine => "shuts",
+            _ => "kills",
+        };
+        if action != Action::Alert && bounded.iter().all(|&key| section.get(key).is_none()) {
             self.problems.warning(
                 section.get("action").map_or(section.span.clone(), Node::span),
-                "one finding kills any process that sends it anywhere",
+                format!("one finding {done} any process that sends it anywhere"),
                 "name a threshold, a destination or a process",
             );
         }
@@ -93,6 +106,7 @@ impl Parser<'_> {
             description,
             severity: severity.unwrap_or(Severity::Medium),
             action,
+            quarantine_for,
             entities: entities?,
             destination,
             process,
