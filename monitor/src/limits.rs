@@ -119,8 +119,12 @@ pub const STATUS_BYTES_MAX: u64 = 4 << 20;
 pub const FINDINGS_PER_SAMPLE_MAX: usize = 256;
 /// Connections to the control socket that are answered at once.
 pub const CONTROL_CLIENTS_MAX: usize = 16;
-/// Bytes of a command on the control socket.
-pub const CONTROL_COMMAND_BYTES_MAX: usize = 256;
+/// Bytes of a command on the control socket: a reason of 1 KiB and an allow-list of 256 networks.
+pub const CONTROL_COMMAND_BYTES_MAX: usize = 16 << 10;
+/// Lines of the audit trail about peers of the control socket that were refused, within a minute.
+pub const REFUSALS_NOTED_PER_MINUTE_MAX: u32 = 10;
+/// Characters of what they asked for in such a line.
+pub const REFUSED_CHARS_MAX: usize = 256;
 /// How long a client of the control socket may take for its command, and for its answer.
 pub const CONTROL_WAIT_MS: u64 = 2_000;
 /// Processes that wait to be put in quarantine by a rule.

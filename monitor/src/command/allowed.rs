@@ -23,6 +23,17 @@ pub struct AllowArgs {
 }
 
 impl AllowArgs {
+    /// Whether somebody else than root may say that to a daemon.
+    ///
+    /// # Errors
+    ///
+    /// They may not.
+    pub fn demand(&self) -> Result<(), &'static str> {
+        // What is wrong with a file would be told, and with it what stands there.
+        let is_default = self.policy == Path::new(POLICY_FILE);
+        if is_default { Ok(()) } else { Err("--policy is for root") }
+    }
+
     /// What is named, then what the policy allows, so many at most. What of the policy cannot be had is
     /// told, and left out.
     pub fn all(&self, max: usize) -> Vec<Allow> {

@@ -267,7 +267,11 @@ impl Report {
             None => {
                 let at = runtime_dir.display();
                 let rights = self.checks.iter().any(|check| check.name == "rights" && check.ok);
-                let who = if rights { "" } else { "; it answers root alone" };
+                let who = if rights {
+                    ""
+                } else {
+                    "; it answers root, and whom [access] of its policy names"
+                };
                 let _ = writeln!(text, "\nno daemon answers in {at}{who}");
             }
             Some(daemon) => {

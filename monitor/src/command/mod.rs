@@ -2,6 +2,7 @@
 //! and end as one sentence with what to do.
 
 mod allowed;
+mod asked;
 mod audit;
 pub mod coverage;
 pub mod demo;

@@ -4,9 +4,11 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+
+use super::run::{RUNTIME_DIR, STATE_DIR};
 
 mod who;
 
@@ -17,6 +19,32 @@ pub const FILE: &str = "audit.jsonl";
 
 /// Bytes of a reason: a line or two.
 const REASON_BYTES_MAX: usize = 1024;
+
+/// What every command takes whose line is in the trail.
+#[derive(Debug, clap::Args)]
+pub struct TrailArgs {
+    /// Where the audit trail is, audit.jsonl
+    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
+    pub state_dir: PathBuf,
+    /// Where the daemon's control socket is, which does it for operators that are not root
+    #[arg(long, value_name = "DIR", default_value = RUNTIME_DIR)]
+    pub runtime_dir: PathBuf,
+    /// Whom a daemon does it for
+    #[arg(long, hide = true)]
+    asked_by: Option<u32>,
+}
+
+impl TrailArgs {
+    /// Who wants it.
+    pub fn who(&self) -> Who {
+        self.asked_by.map_or_else(Who::own, Who::asked)
+    }
+
+    /// Whether it says nothing that only root may say.
+    pub fn is_default(&self) -> bool {
+        self.state_dir == Path::new(STATE_DIR) && self.asked_by.is_none()
+    }
+}
 
 /// Appends a line, and waits until it is on the disk.
 ///

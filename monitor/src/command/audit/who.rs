@@ -33,6 +33,12 @@ impl fmt::Display for Who {
 const UNSET: u32 = u32::MAX;
 
 impl Who {
+    /// Who asked a daemon, by the kernel's word.
+    pub fn asked(uid: u32) -> Who {
+        let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        Who { uid, user: name_in(&passwd, uid), terminal: None, pid: std::process::id() }
+    }
+
     /// This process, which is nobody's command.
     pub fn named(name: &str) -> Who {
         let pid = std::process::id();

@@ -53,13 +53,13 @@ impl Entry {
     }
 
     /// It was turned off.
-    pub fn off(reason: Option<&str>, was_on: bool, before: &[InForce]) -> Entry {
+    pub fn off(who: Who, reason: Option<&str>, was_on: bool, before: &[InForce]) -> Entry {
         let (packets, bytes) = stopped(before);
         Entry {
             time: format!("{:.3}", Timestamp::now()),
             action: "off".into(),
             was_on,
-            who: Who::own(),
+            who,
             reason: reason.map(Into::into),
             allow: Vec::new(),
             session: None,

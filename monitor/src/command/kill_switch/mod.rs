@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use super::allowed::AllowArgs;
-use super::audit::{note, reason, warn};
+use super::asked::{self, Demand};
+use super::audit::{TrailArgs, note, reason, warn};
 use super::exit::{self, Exit};
-use super::run::STATE_DIR;
 use crate::capture::host::{self, HostError};
 use crate::capture::switch::{InForce, Place, Session, SwitchError};
 use entry::Entry;
@@ -75,9 +75,8 @@ enum Action {
 /// What all of them take.
 #[derive(Debug, clap::Args)]
 struct Common {
-    /// Where the audit trail is, audit.jsonl
-    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
-    state_dir: PathBuf,
+    #[command(flatten)]
+    trail: TrailArgs,
     /// Shut this cgroup, and not the host; for tests
     #[arg(long, value_name = "PATH", hide = true)]
     cgroup: Option<PathBuf>,
@@ -93,6 +92,9 @@ struct OnArgs {
     /// Shut the SSH session that this is typed in too
     #[arg(long)]
     no_session: bool,
+    /// The session of who has a daemon do it, as SSH_CONNECTION has it
+    #[arg(long, hide = true, conflicts_with = "no_session")]
+    session: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -115,12 +117,44 @@ struct StatusArgs {
     common: Common,
 }
 
+impl KillSwitchArgs {
+    /// What it takes to have a daemon do it.
+    ///
+    /// # Errors
+    ///
+    /// Only root may say that.
+    pub fn demand(&self) -> Result<Demand, &'static str> {
+        let (common, demand) = match &self.action {
+            Action::On(args) => {
+                args.allow.demand()?;
+                (&args.common, Demand::Operate)
+            }
+            Action::Off(args) => (&args.common, Demand::Operate),
+            Action::Status(args) => (&args.common, Demand::View),
+        };
+        match common.cgroup.is_none() && common.trail.is_default() {
+            true => Ok(demand),
+            false => Err("--cgroup and --state-dir are for root"),
+        }
+    }
+}
+
 /// Does what is asked.
 ///
 /// # Errors
 ///
 /// An [`Exit`] with its code; standard output cannot be written.
 pub fn run(args: &KillSwitchArgs) -> anyhow::Result<ExitCode> {
+    let (trail, session) = match &args.action {
+        Action::On(on) if on.no_session => (&on.common.trail, None),
+        Action::On(on) => (&on.common.trail, session::text()),
+        Action::Off(off) => (&off.common.trail, None),
+        Action::Status(status) => (&status.common.trail, None),
+    };
+    let more = session.into_iter().flat_map(|session| ["--session".to_owned(), session]).collect();
+    if let Some(code) = asked::of_daemon(trail, more)? {
+        return Ok(code);
+    }
     match &args.action {
         Action::On(args) => on(args),
         Action::Off(args) => off(args),
@@ -139,21 +173,26 @@ fn on(args: &OnArgs) -> anyhow::Result<ExitCode> {
     }
     let allow = args.allow.all(limit);
     let place = Place::of(args.common.cgroup.as_deref()).map_err(refused)?;
-    let session = if args.no_session { Ok(None) } else { session::own() };
+    let session = match &args.session {
+        Some(text) => session::named(text),
+        None if args.no_session => Ok(None),
+        None => session::own(),
+    };
     let kept = session.as_ref().ok().copied().flatten();
     // What cannot be read is no reason not to shut.
     let (before, unread) = match place.in_force() {
         Ok(before) => (before, None),
         Err(error) => (Vec::new(), Some(error)),
     };
-    let state = State::new(&args.reason, &allow, kept, &before);
+    let who = args.common.trail.who();
+    let state = State::new(who, &args.reason, &allow, kept, &before);
     let sessions: Vec<Session> = kept.into_iter().collect();
     let text = serde_json::to_string(&state)?;
     let mounted = place.shut(&allow, &sessions, &text).map_err(refused)?;
     let took = started.elapsed();
     let older = place.drop_older(&before);
     // Before anything is said: where the terminal goes with the network, the command may end there.
-    note(args.common.state_dir.as_path(), &Entry::on(&state, !before.is_empty()));
+    note(&args.common.trail.state_dir, &Entry::on(&state, !before.is_empty()));
 
     let mut said = if before.is_empty() {
         String::from("egress is shut: nothing leaves but what is named here, and over loopback\n")
@@ -195,9 +234,10 @@ fn off(args: &OffArgs) -> anyhow::Result<ExitCode> {
     let was_on = before.as_ref().map_or(true, |before| !before.is_empty());
     let before = before.unwrap_or_default();
     let opened = place.open();
-    let entry = Entry::off(args.reason.as_deref(), was_on, &before);
+    let who = args.common.trail.who();
+    let entry = Entry::off(who, args.reason.as_deref(), was_on, &before);
     let entry = entry.failed(opened.as_ref().err().map(ToString::to_string));
-    note(args.common.state_dir.as_path(), &entry);
+    note(&args.common.trail.state_dir, &entry);
     opened.map_err(refused)?;
     if !was_on {
         print("it was off already: nothing was shut\n")?;
@@ -214,7 +254,8 @@ fn off(args: &OffArgs) -> anyhow::Result<ExitCode> {
 fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let place = Place::of(args.common.cgroup.as_deref()).map_err(refused)?;
     let in_force = place.in_force().map_err(refused)?;
-    let lost = if in_force.is_empty() { entry::left_on(&args.common.state_dir) } else { None };
+    let lost =
+        if in_force.is_empty() { entry::left_on(&args.common.trail.state_dir) } else { None };
     if args.json {
         let mut out = io::stdout().lock();
         serde_json::to_writer_pretty(&mut out, &state::report(&in_force, lost.as_deref()))?;

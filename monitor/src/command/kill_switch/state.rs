@@ -35,6 +35,7 @@ pub struct State {
 impl State {
     /// Of one that is to be turned on now, in the place of those in force.
     pub fn new(
+        who: Who,
         reason: &str,
         allow: &[Allow],
         session: Option<Session>,
@@ -45,7 +46,7 @@ impl State {
         State {
             since: State::latest(before).map_or_else(|| changed.clone(), |state| state.since),
             changed,
-            who: Who::own(),
+            who,
             reason: reason.into(),
             allow: allow.iter().map(allow::text).collect(),
             session: session.map(|session| format!("{} to {}", session.theirs, session.ours)),

@@ -11,9 +11,9 @@ use monitor_ebpf::quarantine::ALLOW_EACH_MAX;
 use serde_json::json;
 
 use super::allowed::AllowArgs;
-use super::audit::{Who, note, reason, warn};
+use super::asked::{self, Demand};
+use super::audit::{TrailArgs, note, reason, warn};
 use super::exit::{self, Exit};
-use super::run::STATE_DIR;
 use crate::capture::host::{self, HostError};
 use crate::capture::processes;
 use crate::capture::quarantine::{
@@ -103,9 +103,8 @@ struct AddArgs {
     /// Shut it even if it is protected, or this session goes through it
     #[arg(long)]
     force: bool,
-    /// Where the audit trail is, audit.jsonl
-    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
-    state_dir: PathBuf,
+    #[command(flatten)]
+    trail: TrailArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -121,9 +120,8 @@ struct ReleaseArgs {
     /// Why; the audit trail shows it
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: Option<String>,
-    /// Where the audit trail is, audit.jsonl
-    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
-    state_dir: PathBuf,
+    #[command(flatten)]
+    trail: TrailArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -131,9 +129,35 @@ struct ListArgs {
     /// Print one JSON object to standard output
     #[arg(long)]
     json: bool,
-    /// Where the audit trail is, audit.jsonl
-    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
-    state_dir: PathBuf,
+    #[command(flatten)]
+    trail: TrailArgs,
+}
+
+impl QuarantineArgs {
+    fn trail(&self) -> &TrailArgs {
+        match &self.action {
+            None => &self.add.trail,
+            Some(Action::Release(args)) => &args.trail,
+            Some(Action::List(args)) => &args.trail,
+        }
+    }
+
+    /// What it takes to have a daemon do it.
+    ///
+    /// # Errors
+    ///
+    /// Only root may say that.
+    pub fn demand(&self) -> Result<Demand, &'static str> {
+        if !self.trail().is_default() {
+            return Err("--state-dir is for root");
+        }
+        match &self.action {
+            Some(Action::List(_)) => Ok(Demand::View),
+            Some(Action::Release(_)) => Ok(Demand::Operate),
+            None if self.add.force => Err("--force is for root"),
+            None => self.add.allow.demand().map(|()| Demand::Operate),
+        }
+    }
 }
 
 /// Longest time of a quarantine that ends by itself: a year.
@@ -162,6 +186,9 @@ fn seconds(text: &str) -> Result<u64, String> {
 ///
 /// An [`Exit`] with its code; standard output cannot be written.
 pub fn run(args: &QuarantineArgs) -> anyhow::Result<ExitCode> {
+    if let Some(code) = asked::of_daemon(args.trail(), Vec::new())? {
+        return Ok(code);
+    }
     match &args.action {
         None => add(&args.add),
         Some(Action::Release(args)) => release(args),
@@ -223,13 +250,17 @@ fn add(args: &AddArgs) -> anyhow::Result<ExitCode> {
         let what = format!("--allow names {given} networks, limit is {limit}; name wider ones");
         return Err(Exit::new(2, what).into());
     }
+    let missing = host::capabilities_missing();
+    if !missing.is_empty() {
+        return Err(refused(HostError::Capabilities(missing).into()).into());
+    }
     let (found, subject) = Found::by(&args.named)?;
     let allow = args.allow.all(limit);
     let why = args.reason.as_deref().unwrap_or_default();
-    let state = State::new(Who::own(), why, subject, &allow, args.for_s);
+    let state = State::new(args.trail.who(), why, subject, &allow, args.for_s);
     let harm = guard::harm(&guard::protect(&args.allow.policy), &found.pids());
     if let Some(harm) = harm.filter(|_| !args.force || found.pids() == [1]) {
-        note(&args.state_dir, &Entry::shut(&state, &Err(harm.clone())));
+        note(&args.trail.state_dir, &Entry::shut(&state, &Err(harm.clone())));
         let what = format!("{harm}; --force shuts it all the same");
         return Err(Exit::new(1, what).into());
     }
@@ -248,9 +279,9 @@ fn add(args: &AddArgs) -> anyhow::Result<ExitCode> {
         id
     });
     let took = started.elapsed();
-    note_past(&args.state_dir, &past);
+    note_past(&args.trail.state_dir, &past);
     let came_of = shut.as_ref().map(|id| *id).map_err(ToString::to_string);
-    note(&args.state_dir, &Entry::shut(&state, &came_of));
+    note(&args.trail.state_dir, &Entry::shut(&state, &came_of));
     let id = shut.map_err(refused)?;
 
     let shut = state.subject.text();
@@ -269,8 +300,8 @@ fn add(args: &AddArgs) -> anyhow::Result<ExitCode> {
 fn release(args: &ReleaseArgs) -> anyhow::Result<ExitCode> {
     let refuse = |id, error: QuarantineError| {
         let why = error.to_string();
-        let entry = Entry::not_released(Who::own(), args.reason.as_deref(), id, &why);
-        note(&args.state_dir, &entry);
+        let entry = Entry::not_released(args.trail.who(), args.reason.as_deref(), id, &why);
+        note(&args.trail.state_dir, &entry);
         refused(error)
     };
     let Some(mut quarantines) = Quarantines::find().map_err(refused)? else {
@@ -279,7 +310,7 @@ fn release(args: &ReleaseArgs) -> anyhow::Result<ExitCode> {
         let failed = ids.into_iter().map(|id| refuse(id, QuarantineError::None(id))).next_back();
         return failed.map_or(Ok(ExitCode::SUCCESS), |exit| Err(exit.into()));
     };
-    note_past(&args.state_dir, &quarantines.expire());
+    note_past(&args.trail.state_dir, &quarantines.expire());
     let wanted = wanted(args, &quarantines.in_force());
     let mut said = String::new();
     let mut failed =
@@ -287,7 +318,10 @@ fn release(args: &ReleaseArgs) -> anyhow::Result<ExitCode> {
     for id in wanted.unwrap_or_default() {
         match quarantines.release(id) {
             Ok(one) => {
-                note(&args.state_dir, &Entry::released(Who::own(), args.reason.as_deref(), &one));
+                note(
+                    &args.trail.state_dir,
+                    &Entry::released(args.trail.who(), args.reason.as_deref(), &one),
+                );
                 said.push_str(&released(&one));
             }
             Err(error) => failed = Some(refuse(id, error)),
@@ -349,7 +383,7 @@ fn released(one: &InForce) -> String {
 fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let (mut in_force, mut lost) = (Vec::new(), 0);
     if let Some(mut quarantines) = Quarantines::find().map_err(refused)? {
-        note_past(&args.state_dir, &quarantines.expire());
+        note_past(&args.trail.state_dir, &quarantines.expire());
         in_force = quarantines.in_force();
         lost = quarantines.lost();
         let _ = quarantines.close();

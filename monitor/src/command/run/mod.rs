@@ -7,6 +7,7 @@ mod control;
 mod coverage;
 mod daemon;
 mod files;
+mod gate;
 mod held;
 mod status;
 mod warden;
@@ -132,7 +133,10 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         tracing::warn!("{shortfall}");
     }
     let warden = match Warden::is_needed(&policy) {
-        true => Some(Warden::start(args.state_dir.clone()).context("cannot start a thread")?),
+        true => Some(
+            Warden::start(args.state_dir.clone(), args.policy.clone())
+                .context("cannot start a thread")?,
+        ),
         false => None,
     };
     if let Err(error) = host::give_up_rights() {
@@ -147,6 +151,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         policy_file: args.policy.clone(),
         dry_run: args.dry_run,
         runtime_dir: args.runtime_dir.clone(),
+        state_dir: args.state_dir.clone(),
         kernel_log: args.kernel_log,
         started,
     };

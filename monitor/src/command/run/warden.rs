@@ -1,17 +1,21 @@
-//! The thread that puts processes in quarantine when a rule says so. It keeps the rights that this takes,
-//! which the daemon gives up, and sees no sample.
+//! The thread that puts processes in quarantine when a rule says so, and does what operators ask for. It
+//! keeps the rights that this takes, which the daemon gives up, and sees no sample.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use monitor_ebpf::quarantine::{ALLOW_EACH_MAX, TICK_NS};
+use tokio::sync::oneshot;
 
 use crate::act::Outcome;
 use crate::capture::allow::Allow;
 use crate::capture::host;
 use crate::capture::quarantine::{Held, Order, QuarantineError, Quarantines, Target};
+use crate::command::asked::Done;
 use crate::command::audit::{self, Who};
+use crate::command::exit;
 use crate::command::quarantine::{Entry, State, Subject};
 use crate::limits::{WARDEN_ORDERS_MAX, WARDEN_WAIT_MS};
 use crate::model::ProcessKey;
@@ -36,13 +40,23 @@ pub struct Wanted {
     pub only_known: bool,
 }
 
+/// What there is to do.
+enum Task {
+    /// Put a process in quarantine.
+    Shut(Wanted, SyncSender<Result<u32, QuarantineError>>),
+    /// Run a command for somebody.
+    Command(Vec<String>, u32, oneshot::Sender<Done>),
+}
+
 /// Takes orders, as long as it lives.
-pub struct Warden(SyncSender<(Wanted, SyncSender<Result<u32, QuarantineError>>)>);
+#[derive(Clone)]
+pub struct Warden(SyncSender<Task>);
 
 impl Warden {
     /// Whether a policy needs one.
     pub fn is_needed(policy: &Policy) -> bool {
-        policy.rules.iter().any(|rule| rule.action == Action::Quarantine)
+        !policy.access.is_empty()
+            || policy.rules.iter().any(|rule| rule.action == Action::Quarantine)
     }
 
     /// Starts it. The rights of the thread that calls go on to it, as far as it needs them.
@@ -50,11 +64,26 @@ impl Warden {
     /// # Errors
     ///
     /// There can be no thread.
-    pub fn start(state_dir: PathBuf) -> std::io::Result<Warden> {
+    pub fn start(state_dir: PathBuf, policy: Option<PathBuf>) -> std::io::Result<Warden> {
         let (orders, received) = sync_channel(WARDEN_ORDERS_MAX);
-        let work = move || work(&received, &state_dir);
+        let work = move || work(&received, &state_dir, policy.as_deref());
         std::thread::Builder::new().name("warden".into()).spawn(work)?;
         Ok(Warden(orders))
+    }
+
+    /// Runs a command for somebody, whose number it is; what it comes to follows.
+    ///
+    /// # Errors
+    ///
+    /// There is too much to do.
+    pub fn command(
+        &self,
+        args: Vec<String>,
+        uid: u32,
+    ) -> Result<oneshot::Receiver<Done>, &'static str> {
+        let (answer, answered) = oneshot::channel();
+        let ordered = self.0.try_send(Task::Command(args, uid, answer));
+        ordered.map(|()| answered).map_err(|_| "too much is asked for at once; try again")
     }
 
     /// Puts a process in quarantine, and returns the number; that of the one that it is in already, if
@@ -66,7 +95,7 @@ impl Warden {
     pub fn shut(&self, wanted: Wanted) -> Result<u32, (Outcome, String)> {
         let (answer, answered) = sync_channel(1);
         let refused = |why: &str| (Outcome::Refused, why.to_owned());
-        let ordered = self.0.try_send((wanted, answer));
+        let ordered = self.0.try_send(Task::Shut(wanted, answer));
         ordered.map_err(|_| refused("too much is to be put in quarantine at once"))?;
         match answered.recv_timeout(Duration::from_millis(WARDEN_WAIT_MS)) {
             Ok(Ok(id)) => Ok(id),
@@ -77,24 +106,60 @@ impl Warden {
     }
 }
 
-type Orders = Receiver<(Wanted, SyncSender<Result<u32, QuarantineError>>)>;
-
-fn work(orders: &Orders, state_dir: &std::path::Path) {
+fn work(orders: &Receiver<Task>, state_dir: &Path, policy: Option<&Path>) {
     if let Err(error) = host::keep_rights_of_warden() {
         tracing::warn!("the thread that shuts keeps rights that it does not need: {error}");
     }
-    for (wanted, answer) in orders {
-        let (state, came_of) = shut(wanted);
-        let noted = came_of.as_ref().map(|(id, _)| *id).map_err(ToString::to_string);
-        let is_new = match &came_of {
-            Ok((_, is_new)) => *is_new,
-            Err(error) => !matches!(error, QuarantineError::None(_)),
-        };
-        // Whoever asked waits no longer than it must.
-        let _ = answer.send(came_of.map(|(id, _)| id));
-        if is_new && let Err(error) = audit::append(state_dir, &Entry::shut(&state, &noted)) {
-            tracing::error!("cannot write the audit trail in {}: {error}", state_dir.display());
+    for task in orders {
+        match task {
+            Task::Shut(wanted, answer) => shut_and_note(wanted, &answer, state_dir),
+            Task::Command(args, uid, answer) => {
+                // Whoever asked may be gone.
+                let _ = answer.send(command(&args, uid, state_dir, policy));
+            }
         }
+    }
+}
+
+/// Runs this program for somebody else, with the rights of this thread: root that executes has no others
+/// than its bounding set allows. The arguments were looked at before.
+fn command(args: &[String], uid: u32, state_dir: &Path, policy: Option<&Path>) -> Done {
+    let mut command = Command::new("/proc/self/exe");
+    command.args(args).arg("--state-dir").arg(state_dir).arg(format!("--asked-by={uid}"));
+    let reads_policy = args.iter().any(|arg| arg == "--reason")
+        && !args.iter().any(|arg| arg == "release" || arg == "off");
+    if let Some(policy) = policy.filter(|_| reads_policy) {
+        command.arg("--policy").arg(policy);
+    }
+    match command.env_clear().current_dir("/").stdin(Stdio::null()).output() {
+        Ok(output) => Done {
+            code: output.status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1),
+            out: String::from_utf8_lossy(&output.stdout).into(),
+            err: String::from_utf8_lossy(&output.stderr).into(),
+        },
+        Err(error) => Done {
+            code: exit::UNAVAILABLE,
+            out: String::new(),
+            err: format!("egress-monitor: the daemon cannot run itself: {error}\n"),
+        },
+    }
+}
+
+fn shut_and_note(
+    wanted: Wanted,
+    answer: &SyncSender<Result<u32, QuarantineError>>,
+    state_dir: &Path,
+) {
+    let (state, came_of) = shut(wanted);
+    let noted = came_of.as_ref().map(|(id, _)| *id).map_err(ToString::to_string);
+    let is_new = match &came_of {
+        Ok((_, is_new)) => *is_new,
+        Err(error) => !matches!(error, QuarantineError::None(_)),
+    };
+    // Whoever asked waits no longer than it must.
+    let _ = answer.send(came_of.map(|(id, _)| id));
+    if is_new && let Err(error) = audit::append(state_dir, &Entry::shut(&state, &noted)) {
+        tracing::error!("cannot write the audit trail in {}: {error}", state_dir.display());
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::{check_rule, parsed, with_rule};
 use crate::capture::allow;
-use crate::policy::access::{Access, Person};
 use crate::policy::{Policy, Principal};
 
 const ALLOW_REMEDY: &str =
@@ -81,21 +80,4 @@ fn access_is_users_numbers_and_groups() {
         [Principal::User("ann".into()), Principal::Group("ops".into())]
     );
     assert_eq!(policy.access.viewers, [Principal::Uid(7)]);
-}
-
-#[test]
-fn who_is_named_may_and_nobody_else() {
-    let access =
-        parsed(&with_rule("[access]\noperators = [\"ann\", \"@ops\"]\nviewers = [7]")).access;
-    let may = |access: &Access, uid, name: Option<&str>, groups: &[String]| {
-        let person = Person { uid, name, groups };
-        (access.may_view(&person), access.may_operate(&person))
-    };
-    let ops = ["ops".to_owned()];
-    assert_eq!(may(&access, 0, None, &[]), (true, true));
-    assert_eq!(may(&access, 5, Some("ann"), &[]), (true, true));
-    assert_eq!(may(&access, 6, Some("ben"), &ops), (true, true));
-    assert_eq!(may(&access, 7, None, &[]), (true, false));
-    assert_eq!(may(&access, 8, Some("ops"), &[]), (false, false));
-    assert_eq!(may(&Access::default(), 5, Some("ann"), &ops), (false, false));
 }
