@@ -11,6 +11,7 @@ pub mod encoded;
 pub mod prefilter;
 pub mod prevention;
 pub mod proof;
+pub mod quarantine;
 pub mod record;
 pub mod switch;
 
@@ -323,6 +324,20 @@ pub struct Offsets {
     pub sock_state: u32,
     /// `sock.sk_protocol`, 16 bits since 5.6
     pub sock_protocol: u32,
+    /// `sock.sk_socket`; [`ABSENT`] where only the quarantine would need it.
+    pub sock_socket: u32,
+    /// `sock.sk_lock.owned`; likewise.
+    pub sock_lock_owned: u32,
+    /// `socket.file`; likewise.
+    pub socket_file: u32,
+    /// `cgroup.kn`; likewise.
+    pub cgroup_node: u32,
+    /// `cgroup.root`; likewise.
+    pub cgroup_root: u32,
+    /// `cgroup_root.hierarchy_id`; likewise.
+    pub root_hierarchy: u32,
+    /// `kernfs_node.id`; likewise.
+    pub node_id: u32,
     /// `tcp_sock.write_seq`
     pub tcp_write_seq: u32,
     /// `mptcp_sock.first`, the subflow that a connection began with; [`ABSENT`] without MPTCP.

@@ -123,10 +123,19 @@ pub const STATUS_BYTES_MAX: u64 = 4 << 20;
 pub const FINDINGS_PER_SAMPLE_MAX: usize = 256;
 /// Connections to the control socket that are answered at once.
 pub const CONTROL_CLIENTS_MAX: usize = 16;
-/// Bytes of a command on the control socket.
-pub const CONTROL_COMMAND_BYTES_MAX: usize = 256;
+/// Bytes of a command on the control socket: a reason of 1 KiB and an allow-list of 256 networks.
+pub const CONTROL_COMMAND_BYTES_MAX: usize = 16 << 10;
+/// Lines of the audit trail about peers of the control socket that were refused, within a minute.
+pub const REFUSALS_NOTED_PER_MINUTE_MAX: u32 = 10;
+/// Characters of what they asked for in such a line.
+pub const REFUSED_CHARS_MAX: usize = 256;
 /// How long a client of the control socket may take for its command, and for its answer.
 pub const CONTROL_WAIT_MS: u64 = 2_000;
+/// Processes that wait to be put in quarantine by a rule.
+pub const WARDEN_ORDERS_MAX: usize = 4;
+/// How long records wait for a process to be put in quarantine: some milliseconds, where no command is at
+/// it too.
+pub const WARDEN_WAIT_MS: u64 = 500;
 /// Processes that were killed and are remembered, so that what they still sent is told as killed.
 pub const KILLED_KNOWN_MAX: usize = 1_024;
 /// Alerts of about 1 KiB that wait for the end of a process that was killed; more go out as

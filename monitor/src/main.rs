@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use egress_monitor::command::{
-    coverage, demo, doctor, entities, exit, explain, kill_switch, policy, redact, run, scan,
+    coverage, demo, doctor, entities, exit, explain, kill_switch, policy, quarantine, redact, run,
+    scan,
 };
 
 const EXAMPLES: &str = "Examples:
@@ -15,6 +16,8 @@ const EXAMPLES: &str = "Examples:
   egress-monitor run --policy policy.toml    the daemon
   egress-monitor coverage                    what it did not see, and why
   egress-monitor kill-switch on --reason X   nothing leaves this host any more
+  egress-monitor quarantine --pid 812 --reason X
+                                             nor from this process
   egress-monitor scan src                    find personal data in files
   egress-monitor redact < app.log            without the personal data in it
 
@@ -43,6 +46,9 @@ enum Command {
     /// Stop whatever leaves this host, at once, with or without a daemon
     #[command(subcommand_required = true, arg_required_else_help = true)]
     KillSwitch(kill_switch::KillSwitchArgs),
+    /// Stop whatever leaves from one process, cgroup or systemd unit, with or without a daemon
+    #[command(arg_required_else_help = true)]
+    Quarantine(quarantine::QuarantineArgs),
     /// Look for personal data in files, archives and captures before they leave
     Scan(scan::ScanArgs),
     /// List what can be found, with the standard that each goes by
@@ -70,6 +76,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Coverage(args) => coverage::run(&args),
         Command::KillSwitch(args) => kill_switch::run(&args),
+        Command::Quarantine(args) => quarantine::run(&args),
         Command::Scan(args) => scan::run(&args).map_err(Into::into),
         Command::Entities(args) => entities::run(&args),
         Command::Redact(args) => redact::run(&args),

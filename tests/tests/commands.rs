@@ -21,6 +21,9 @@ fn commands() -> Vec<Vec<&'static str>> {
         "kill-switch on",
         "kill-switch off",
         "kill-switch status",
+        "quarantine",
+        "quarantine list",
+        "quarantine release",
     ];
     names.iter().map(|name| name.split(' ').collect()).collect()
 }

@@ -309,6 +309,38 @@ fn what_is_allowed_by_network_and_port_passes_and_nothing_beside_it() {
 }
 
 #[test]
+fn what_the_policy_allows_passes_too_and_one_that_cannot_be_read_keeps_nobody_from_shutting() {
+    let mut lab = lab!("policy");
+    let policy = lab.state.path().join("policy.toml");
+    let path = policy.to_str().expect("a path of ASCII").to_owned();
+    let rule = "version = 1\n[[rule]]\nid = \"a\"\nentities = \"*\"\n";
+    let put = |rest: &str| std::fs::write(&policy, format!("{rule}{rest}")).expect("a file");
+    put("[kill_switch]\nallow = [\"10.77.0.0/24:7001\"]\n");
+    let said = lab.on(&["--policy", &path, "--allow", "10.77.0.0/24:7002"]);
+    assert!(said.contains("allowed  10.77.0.0/24:7002\nallowed  10.77.0.0/24:7001\n"), "{said}");
+    assert!(lab.udp(THEIRS, 7001, ""));
+    assert!(lab.udp(THEIRS, 7002, ""));
+    assert!(!lab.udp(THEIRS, 7003, ""));
+
+    let mut shut = |what: &str| {
+        let args = ["on", "--no-session", "--reason", "x", "--policy", &path];
+        let args = [&args[..], &["--allow", "10.77.0.0/24:7002"]].concat();
+        let output = lab.command(&args).output().expect("it runs");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && told.contains(what), "{output:?}");
+        assert!(told.contains("only what the command names may be sent to"), "{told}");
+        assert!(!lab.udp(THEIRS, 7001, ""));
+        assert!(lab.udp(THEIRS, 7002, ""));
+    };
+    put("[kill_switch]\nallow = [\"10.77.0.0/24:7001\", \"x\"]\n");
+    shut("policy.toml:6:31: allow \"x\": it is no network and port");
+    std::fs::remove_file(&policy).expect("it is there");
+    shut("cannot read the policy");
+    nix::unistd::mkfifo(&policy, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    shut("it is no regular file");
+}
+
+#[test]
 fn a_host_keeps_its_neighbours_and_its_lease() {
     let mut lab = lab!("link");
     lab.on(&["--allow", "[fd77::/64]:7002"]);

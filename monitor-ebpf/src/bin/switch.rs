@@ -5,11 +5,8 @@
 #![no_std]
 #![no_main]
 
-use core::mem::MaybeUninit;
-
 use aya_ebpf::{
-    EbpfContext as _,
-    helpers::generated::{bpf_ktime_get_boot_ns, bpf_skb_load_bytes},
+    helpers::generated::bpf_ktime_get_boot_ns,
     macros::{cgroup_skb, map},
     maps::{Array, HashMap, LpmTrie, PerCpuArray, lpm_trie::Key},
     programs::SkBuffContext,
@@ -18,6 +15,15 @@ use monitor_ebpf::switch::{
     ALLOW_KEY_BYTES, ALLOW_MAX, SESSION_KEY_BYTES, SESSIONS_MAX, STATE_BYTES, Stopped, allow_key,
     session_key,
 };
+
+#[path = "shared/packet.rs"]
+mod packet;
+
+use packet::{IPPROTO_TCP, IPPROTO_UDP, Packet, load};
+
+/// IP protocols, include/uapi/linux/in6.h.
+const IPPROTO_HOPOPTS: u8 = 0;
+const IPPROTO_ICMPV6: u8 = 58;
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "license")]
@@ -34,15 +40,6 @@ static STATE: Array<[u8; STATE_BYTES]> = Array::with_max_entries(1, 0);
 
 /// Loopback is the first device of each network namespace: `LOOPBACK_IFINDEX`, include/net/flow.h.
 const LOOPBACK_IFINDEX: u32 = 1;
-
-/// IP protocols, include/uapi/linux/in.h and in6.h.
-const IPPROTO_HOPOPTS: u8 = 0;
-const IPPROTO_TCP: u8 = 6;
-const IPPROTO_UDP: u8 = 17;
-const IPPROTO_DCCP: u8 = 33;
-const IPPROTO_ICMPV6: u8 = 58;
-const IPPROTO_SCTP: u8 = 132;
-const IPPROTO_UDPLITE: u8 = 136;
 
 /// Each packet that a process below the cgroup sends.
 #[cgroup_skb(egress)]
@@ -62,75 +59,14 @@ fn try_switch(context: &SkBuffContext) -> Option<bool> {
     if device == LOOPBACK_IFINDEX {
         return Some(true);
     }
-    let [first] = load::<1>(context, 0)?;
-    match first >> 4 {
-        4 => ipv4(context),
-        6 => ipv6(context),
-        _ => None,
-    }
-}
-
-/// What of a packet decides.
-struct Packet {
-    version: u8,
-    protocol: u8,
-    source: [u8; 16],
-    destination: [u8; 16],
-    /// Ours and theirs, as they stand in the packet.
-    ports: Option<[u8; 4]>,
-}
-
-/// RFC 791.
-#[inline(always)]
-fn ipv4(context: &SkBuffContext) -> Option<bool> {
-    let head = load::<20>(context, 0)?;
-    let mut packet = Packet {
-        version: 4,
-        protocol: head[9],
-        source: [0; 16],
-        destination: [0; 16],
-        ports: None,
-    };
-    packet.source[..4].copy_from_slice(&head[12..16]);
-    packet.destination[..4].copy_from_slice(&head[16..20]);
-    // A later fragment has no ports; the kernel's own are made behind this hook.
-    if head[6] & 0x1f == 0 && head[7] == 0 {
-        packet.ports = ports(context, packet.protocol, (head[0] & 0xf) as u32 * 4);
-    }
-    Some(is_dhcp(&packet, context.len()) || is_allowed(&packet))
-}
-
-/// RFC 8200. Extension headers are not followed: behind them no port is known.
-#[inline(always)]
-fn ipv6(context: &SkBuffContext) -> Option<bool> {
-    let head = load::<40>(context, 0)?;
-    let mut packet = Packet {
-        version: 6,
-        protocol: head[6],
-        source: [0; 16],
-        destination: [0; 16],
-        ports: None,
-    };
-    packet.source.copy_from_slice(&head[8..24]);
-    packet.destination.copy_from_slice(&head[24..40]);
-    packet.ports = ports(context, packet.protocol, 40);
+    let packet = Packet::of(context)?;
     Some(
-        is_neighbour_discovery(context, &packet, head[7])
-            || is_listener_report(context, &packet, head[7])
+        is_neighbour_discovery(context, &packet)
+            || is_listener_report(context, &packet)
+            || is_dhcp(&packet, context.len())
             || is_dhcpv6(&packet)
             || is_allowed(&packet),
     )
-}
-
-/// All of these begin with the ports, source first.
-#[inline(always)]
-fn ports(context: &SkBuffContext, protocol: u8, offset: u32) -> Option<[u8; 4]> {
-    let ported = protocol == IPPROTO_TCP
-        || protocol == IPPROTO_UDP
-        || protocol == IPPROTO_UDPLITE
-        || protocol == IPPROTO_SCTP
-        || protocol == IPPROTO_DCCP;
-    if ported { load::<4>(context, offset) } else { None }
 }
 
 /// Whether it goes to what was named, or on the session that is kept.
@@ -160,6 +96,12 @@ fn is_allowed(packet: &Packet) -> bool {
     unsafe { SESSIONS.get(key) }.is_some()
 }
 
+/// The hop limit of IPv6.
+#[inline(always)]
+fn hops(context: &SkBuffContext) -> u8 {
+    load::<1>(context, 7).map_or(0, |[hops]| hops)
+}
+
 /// Bytes of a solicitation or advertisement at most, with a link-layer address and a nonce (RFC 4861,
 /// RFC 7527): more is no host's need and could carry something.
 const NEIGHBOUR_BYTES_MAX: u32 = 48;
@@ -169,8 +111,11 @@ const NEIGHBOUR_BYTES_MAX: u32 = 48;
 /// within seconds, and its default router with the router's next probe. A receiver takes nothing whose
 /// hop limit is not 255.
 #[inline(always)]
-fn is_neighbour_discovery(context: &SkBuffContext, packet: &Packet, hops: u8) -> bool {
-    if packet.protocol != IPPROTO_ICMPV6 || hops != 255 || context.len() > 40 + NEIGHBOUR_BYTES_MAX
+fn is_neighbour_discovery(context: &SkBuffContext, packet: &Packet) -> bool {
+    if packet.version != 6
+        || packet.protocol != IPPROTO_ICMPV6
+        || hops(context) != 255
+        || context.len() > 40 + NEIGHBOUR_BYTES_MAX
     {
         return false;
     }
@@ -180,9 +125,10 @@ fn is_neighbour_discovery(context: &SkBuffContext, packet: &Packet, hops: u8) ->
 /// Reports of multicast listeners (RFC 2710, RFC 3810), which go no further than the link: a switch that
 /// snoops them hands on solicitations only to who reported.
 #[inline(always)]
-fn is_listener_report(context: &SkBuffContext, packet: &Packet, hops: u8) -> bool {
-    if packet.protocol != IPPROTO_HOPOPTS
-        || hops != 1
+fn is_listener_report(context: &SkBuffContext, packet: &Packet) -> bool {
+    if packet.version != 6
+        || packet.protocol != IPPROTO_HOPOPTS
+        || hops(context) != 1
         || packet.destination[0] != 0xff
         || packet.destination[1] & 0xf != 2
     {
@@ -200,7 +146,8 @@ const DHCP_BYTES_MAX: u32 = 28 + 576;
 /// the link or to addresses that are not routed on the internet.
 #[inline(always)]
 fn is_dhcp(packet: &Packet, bytes: u32) -> bool {
-    if packet.protocol != IPPROTO_UDP
+    if packet.version != 4
+        || packet.protocol != IPPROTO_UDP
         || packet.ports != Some([0, 68, 0, 67])
         || bytes > DHCP_BYTES_MAX
     {
@@ -222,7 +169,8 @@ fn is_dhcp(packet: &Packet, bytes: u32) -> bool {
 #[inline(always)]
 fn is_dhcpv6(packet: &Packet) -> bool {
     let to = &packet.destination;
-    packet.protocol == IPPROTO_UDP
+    packet.version == 6
+        && packet.protocol == IPPROTO_UDP
         && packet.ports == Some([2, 34, 2, 35])
         && ((to[0] == 0xff && to[1] == 2) || (to[0] == 0xfe && to[1] & 0xc0 == 0x80))
 }
@@ -236,18 +184,6 @@ fn count(bytes: u64) {
         (*stopped)[0] += 1;
         (*stopped)[1] += bytes;
         (*stopped)[2] = bpf_ktime_get_boot_ns();
-    }
-}
-
-#[inline(always)]
-fn load<const N: usize>(context: &SkBuffContext, offset: u32) -> Option<[u8; N]> {
-    let mut bytes = MaybeUninit::<[u8; N]>::uninit();
-    // SAFETY: the destination is `N` bytes of our stack, all written where the helper succeeds; it
-    // refuses what is beyond the packet.
-    unsafe {
-        let to = bytes.as_mut_ptr().cast();
-        let failed = bpf_skb_load_bytes(context.as_ptr().cast(), offset, to, N as u32);
-        if failed != 0 { None } else { Some(bytes.assume_init()) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! act: kills what a rule says to kill, and nothing else. Whom it may kill is decided by the
+//! act: kills what a rule says to kill, and says who may be put in quarantine. Who that is is decided by the
 //! policy's protection, by a limit per minute, and by the pid still being the process that sent.
 
 use std::collections::VecDeque;
@@ -32,6 +32,11 @@ pub enum Outcome {
     /// A dry run: the send would have been stopped.
     #[serde(rename = "would-block")]
     WouldBlock,
+    /// Nothing more leaves from it.
+    Quarantined,
+    /// A dry run: it would have been shut.
+    #[serde(rename = "would-quarantine")]
+    WouldQuarantine,
 }
 
 impl Outcome {
@@ -46,6 +51,8 @@ impl Outcome {
             Outcome::Gone => "gone",
             Outcome::WouldKill => "would-kill",
             Outcome::WouldBlock => "would-block",
+            Outcome::Quarantined => "quarantined",
+            Outcome::WouldQuarantine => "would-quarantine",
         }
     }
 }
@@ -97,13 +104,7 @@ impl Killer {
         now_ns: u64,
         shut: impl FnOnce(),
     ) -> Attempt {
-        if let Some(protection) = policy.protection(process, self.own_pid) {
-            let reason = format!("protected: {protection}");
-            return Attempt::Not(Outcome::Refused, Some(reason));
-        }
-        let limit = policy.settings.kills_per_minute_max;
-        if !self.within_limit(limit as usize, now_ns) {
-            let reason = format!("limit of {limit} kills per minute reached, alert only");
+        if let Err(reason) = self.may(process, policy, now_ns) {
             return Attempt::Not(Outcome::Refused, Some(reason));
         }
         if self.dry_run {
@@ -151,6 +152,35 @@ impl Killer {
         let pid = i32::try_from(key.pid).ok().and_then(Pid::from_raw)?;
         let pidfd = pidfd_open(pid, PidfdFlags::NONBLOCK).ok()?;
         crate::capture::processes::is_alive(key).then_some(pidfd)
+    }
+
+    /// Whether a process may be put in quarantine, which counts as a kill does. What comes of it if it
+    /// may not, and why.
+    ///
+    /// # Errors
+    ///
+    /// It may not.
+    pub fn may_quarantine(
+        &mut self,
+        process: &Process,
+        policy: &Policy,
+        now_ns: u64,
+    ) -> Result<(), (Outcome, String)> {
+        self.may(process, policy, now_ns).map_err(|reason| (Outcome::Refused, reason))?;
+        self.recent_ns.push_back(now_ns);
+        if self.dry_run { Err((Outcome::WouldQuarantine, "dry run".into())) } else { Ok(()) }
+    }
+
+    /// Whether protection and limit allow it; else why not.
+    fn may(&mut self, process: &Process, policy: &Policy, now_ns: u64) -> Result<(), String> {
+        if let Some(protection) = policy.protection(process, self.own_pid) {
+            return Err(format!("protected: {protection}"));
+        }
+        let limit = policy.settings.kills_per_minute_max;
+        if !self.within_limit(limit as usize, now_ns) {
+            return Err(format!("limit of {limit} kills per minute reached, alert only"));
+        }
+        Ok(())
     }
 
     /// Whether the limit holds back kills now.

@@ -43,6 +43,7 @@ const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
 const KIND_ENUM: u32 = 6;
 const KIND_FWD: u32 = 7;
+const KIND_TYPEDEF: u32 = 8;
 const KIND_FUNC: u32 = 12;
 const KIND_MAX: u32 = 19;
 
@@ -104,6 +105,31 @@ impl<'a> Btf<'a> {
         self.strings.get(offset as usize..)?.split(|&byte| byte == 0).next()
     }
 
+    /// Offset in bytes of a member of the type that begins at `start`, or of a member of that: `a.b`.
+    fn path(&self, start: usize, path: &str) -> Option<u32> {
+        let Some((name, rest)) = path.split_once('.') else { return self.member(start, path, 0) };
+        let offset = self.member(start, name, 0)?;
+        Some(offset + self.path(self.structure_of(start, name)?, rest)?)
+    }
+
+    /// Where the type of a member begins, without the names that it was given.
+    fn structure_of(&self, start: usize, name: &str) -> Option<usize> {
+        let info = word(self.types, start + 4)?;
+        let at = (0..(info & 0xffff) as usize).map(|index| start + 12 + index * 12);
+        let mut member = at.filter(|&at| {
+            word(self.types, at).and_then(|at| self.name(at)) == Some(name.as_bytes())
+        });
+        let mut id = word(self.types, member.next()? + 4)?;
+        for _ in 0..NESTING_MAX {
+            let start = *self.starts.get((id as usize).checked_sub(1)?)? as usize;
+            if word(self.types, start + 4)? >> 24 & 0x1f != KIND_TYPEDEF {
+                return Some(start);
+            }
+            id = word(self.types, start + 8)?;
+        }
+        None
+    }
+
     /// Offset in bytes of a member of the type that begins at `start`, looked up in the unnamed
     /// structures within it too.
     fn member(&self, start: usize, name: &str, depth: u32) -> Option<u32> {
@@ -153,13 +179,15 @@ pub enum Need {
     Rings,
     /// Following MPTCP sockets to their subflow.
     Mptcp,
+    /// The quarantine.
+    Quarantine,
 }
 
 /// What is asked of BTF: for what, structure, its member (or other names of it, newest first), where
 /// the offset goes.
 type Wanted = (Need, &'static str, &'static [&'static str], fn(&mut Offsets) -> &mut u32);
 
-use Need::{All, Mptcp, Rings, Transports};
+use Need::{All, Mptcp, Quarantine, Rings, Transports};
 
 const WANTED: &[Wanted] = &[
     (All, "task_struct", &["files"], |o| &mut o.task_files),
@@ -198,6 +226,13 @@ const WANTED: &[Wanted] = &[
     (All, "sock_common", &["skc_state"], |o| &mut o.sock_state),
     (All, "sock", &["sk_protocol"], |o| &mut o.sock_protocol),
     (All, "tcp_sock", &["write_seq"], |o| &mut o.tcp_write_seq),
+    (Quarantine, "sock", &["sk_socket"], |o| &mut o.sock_socket),
+    (Quarantine, "sock", &["sk_lock.owned"], |o| &mut o.sock_lock_owned),
+    (Quarantine, "socket", &["file"], |o| &mut o.socket_file),
+    (Quarantine, "cgroup", &["kn"], |o| &mut o.cgroup_node),
+    (Quarantine, "cgroup", &["root"], |o| &mut o.cgroup_root),
+    (Quarantine, "cgroup_root", &["hierarchy_id"], |o| &mut o.root_hierarchy),
+    (Quarantine, "kernfs_node", &["id"], |o| &mut o.node_id),
     (Mptcp, "mptcp_sock", &["first"], |o| &mut o.mptcp_first),
     (Rings, "io_kiocb", &["opcode"], |o| &mut o.io_kiocb_opcode),
     (Rings, "io_kiocb", &["flags"], |o| &mut o.io_kiocb_flags),
@@ -311,7 +346,7 @@ pub fn read(path: &Path) -> Result<Kernel, BtfError> {
         }
         for ((_, owner, members, field), found) in WANTED.iter().zip(&mut found) {
             if !*found && name == owner.as_bytes() {
-                let offset = members.iter().find_map(|member| btf.member(start, member, 0));
+                let offset = members.iter().find_map(|member| btf.path(start, member));
                 if let Some(offset) = offset {
                     *field(&mut kernel.offsets) = offset;
                     *found = true;

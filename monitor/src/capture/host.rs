@@ -71,6 +71,18 @@ const CAPABILITIES_OF_TLS_TAP: &[Capability] = &[
     Capability::CAP_SYS_PTRACE,
 ];
 
+/// Rights of the thread that shuts and opens: to load and attach, to mark the sockets of others, and to
+/// write the audit trail.
+const CAPABILITIES_OF_WARDEN: &[Capability] = &[
+    Capability::CAP_BPF,
+    Capability::CAP_DAC_OVERRIDE,
+    Capability::CAP_DAC_READ_SEARCH,
+    Capability::CAP_NET_ADMIN,
+    Capability::CAP_PERFMON,
+    Capability::CAP_SYS_ADMIN,
+    Capability::CAP_SYS_PTRACE,
+];
+
 /// Where tracefs belongs, Documentation/trace/ftrace.rst.
 const TRACEFS: &str = "/sys/kernel/tracing";
 /// Where securityfs belongs.
@@ -220,6 +232,11 @@ pub fn give_up_rights() -> Result<(), String> {
 /// The same in the thread of the TLS tap.
 pub fn keep_rights_of_tls_tap() -> Result<(), String> {
     keep(CAPABILITIES_OF_TLS_TAP)
+}
+
+/// The same in the thread that shuts and opens.
+pub fn keep_rights_of_warden() -> Result<(), String> {
+    keep(CAPABILITIES_OF_WARDEN)
 }
 
 fn keep(kept: &[Capability]) -> Result<(), String> {

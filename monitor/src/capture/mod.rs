@@ -2,6 +2,7 @@
 //! who sent it. The only stage that touches the kernel's side; it decides nothing.
 
 mod attach;
+pub mod allow;
 pub mod bpffs;
 pub mod btf;
 pub mod hooks;
@@ -11,6 +12,7 @@ pub mod prefilter;
 pub mod prevention;
 pub mod processes;
 pub mod programs;
+pub mod quarantine;
 pub mod switch;
 pub mod tls;
 pub mod wait;

@@ -148,6 +148,26 @@ impl Processes {
     }
 }
 
+/// A process that runs, by what `/proc` says of it. When it was started is known to a tick.
+pub fn living(pid: u32) -> Option<Process> {
+    let stat = Proc::stat(pid)?;
+    let started: u64 = stat.split_ascii_whitespace().nth(19)?.parse().ok()?;
+    let start_ns = started * (1_000_000_000 / ticks_per_s());
+    let proc = Proc { pid, stat };
+    let cgroups = proc.cgroups().unwrap_or_default();
+    let cgroup = in_hierarchy(&cgroups, "").unwrap_or_default();
+    Some(Process {
+        key: ProcessKey { pid, start_ns },
+        parent_pid: proc.parent().unwrap_or(0),
+        exe: proc.exe().unwrap_or_default(),
+        cmdline: proc.cmdline().unwrap_or_default(),
+        comm: proc.comm().unwrap_or_default(),
+        uid: proc.uid().unwrap_or(UID_UNKNOWN),
+        unit: unit(cgroup).or_else(|| unit(in_hierarchy(&cgroups, "name=systemd")?)),
+        cgroup: cgroup.to_owned(),
+    })
+}
+
 /// Whether a process still runs: one that has its pid now but began at another time does not count.
 pub fn is_alive(key: ProcessKey) -> bool {
     Proc::open(key, ticks_per_s()).is_some_and(|proc| proc.runs())
@@ -226,12 +246,15 @@ struct Proc {
 
 impl Proc {
     fn open(key: ProcessKey, ticks_per_s: u64) -> Option<Proc> {
-        let stat = read(&format!("/proc/{}/stat", key.pid))?;
-        // The name stands in parentheses and may hold any byte.
-        let stat = stat.rsplit_once(')')?.1.to_owned();
+        let stat = Proc::stat(key.pid)?;
         let started: u64 = stat.split_ascii_whitespace().nth(19)?.parse().ok()?;
         let tick_ns = 1_000_000_000 / ticks_per_s;
         (started == key.start_ns / tick_ns).then_some(Proc { pid: key.pid, stat })
+    }
+    fn stat(pid: u32) -> Option<String> {
+        let stat = read(&format!("/proc/{pid}/stat"))?;
+        // The name stands in parentheses and may hold any byte.
+        Some(stat.rsplit_once(')')?.1.to_owned())
     }
     fn runs(&self) -> bool {
         let mut fields = self.stat.split_ascii_whitespace();

@@ -8,7 +8,7 @@
 
 use std::fs::File;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,7 @@ use monitor_ebpf::switch::{
 };
 use thiserror::Error;
 
+use super::allow::{Allow, bytes};
 use super::bpffs;
 use super::host::{self, HostError};
 use super::programs::{LoadError, refusal};
@@ -32,7 +33,9 @@ static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/bpf/switch.o"));
 
 /// Below the BPF file system.
-const FOLDER: &str = "egress-monitor";
+pub(super) const FOLDER: &str = "egress-monitor";
+/// What the folders of pins are called, but for the cgroup.
+const KILL_SWITCH: &str = "kill-switch";
 /// Name of the pin that is in force.
 const LINK: &str = "link";
 
@@ -54,17 +57,6 @@ pub enum SwitchError {
     /// More than a map takes.
     #[error("reason and allow-list are {0} bytes, limit is {STATE_BYTES}; allow wider networks")]
     State(usize),
-}
-
-/// A destination that may be sent to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Allow {
-    /// A network, as one of its addresses.
-    pub address: IpAddr,
-    /// Bits that count.
-    pub prefix: u8,
-    /// Port of the far side; any, if none.
-    pub port: Option<u16>,
 }
 
 /// A TCP connection that may go on.
@@ -113,11 +105,11 @@ impl Place {
             return Err(HostError::PidNamespace.into());
         }
         let name = match cgroup {
-            None => "kill-switch".into(),
+            None => KILL_SWITCH.into(),
             // The id of a cgroup is the number of its inode.
             Some(path) => {
                 let inode = path.metadata().map_err(|error| cannot_open(path, error))?.ino();
-                format!("kill-switch-{inode}")
+                format!("{KILL_SWITCH}-{inode}")
             }
         };
         Ok(Place { cgroup: cgroup.map(Into::into), name })
@@ -133,7 +125,8 @@ impl Place {
         let mut found = Vec::new();
         let Some(bpffs) = bpffs::find() else { return Ok(found) };
         for pins in folders(&bpffs.join(FOLDER))? {
-            if !pins.ends_with(&self.name) {
+            let name = pins.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(KILL_SWITCH) && name != self.name {
                 forget_if_gone(&pins);
             }
         }
@@ -208,11 +201,11 @@ impl Place {
     }
 }
 
-fn cannot_open(path: &Path, error: io::Error) -> SwitchError {
+pub(super) fn cannot_open(path: &Path, error: io::Error) -> SwitchError {
     SwitchError::Cgroup(path.display().to_string(), error)
 }
 
-fn cannot(what: &'static str, path: &Path, error: impl ToString) -> SwitchError {
+pub(super) fn cannot(what: &'static str, path: &Path, error: impl ToString) -> SwitchError {
     SwitchError::Pin(what, path.display().to_string(), error.to_string())
 }
 
@@ -250,7 +243,7 @@ fn load(allow: &[Allow], sessions: &[Session], state: &str) -> Result<Ebpf, Swit
 /// One that has not read the kernel's types: nothing is relocated against them, and `EbpfLoader::new`
 /// takes 60 ms to read all 9 MB before it can be told so (aya 0.14, bpf.rs). For as long as that takes
 /// this process, which has one thread, opens no file.
-fn loader() -> EbpfLoader<'static> {
+pub(super) fn loader() -> EbpfLoader<'static> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let limit = getrlimit(Resource::RLIMIT_NOFILE).ok();
     if let Some((_, hard)) = limit {
@@ -264,25 +257,13 @@ fn loader() -> EbpfLoader<'static> {
     loader
 }
 
-fn fill(
+pub(super) fn fill(
     ebpf: &mut Ebpf,
     name: &'static str,
     write: impl FnOnce(&mut Map) -> Result<(), MapError>,
 ) -> Result<(), LoadError> {
     let map = ebpf.map_mut(name).ok_or(LoadError::Lacks(name))?;
     write(map).map_err(|error| LoadError::Map(name, error))
-}
-
-/// Version of IP and address, as the keys have them.
-fn bytes(address: IpAddr) -> (u8, [u8; 16]) {
-    match address {
-        IpAddr::V4(address) => {
-            let mut bytes = [0; 16];
-            bytes[..4].copy_from_slice(&address.octets());
-            (4, bytes)
-        }
-        IpAddr::V6(address) => (6, address.octets()),
-    }
 }
 
 /// Pins the maps, attaches, and pins the link.
@@ -310,7 +291,7 @@ fn pin(ebpf: &mut Ebpf, folder: &Path, cgroup: &File) -> Result<(), SwitchError>
 /// Another command may remove what is empty while this makes the next folder in it.
 const TRIES_MAX: usize = 100;
 
-fn make(folder: &Path) -> io::Result<()> {
+pub(super) fn make(folder: &Path) -> io::Result<()> {
     let mut made = Ok(());
     for _ in 0..TRIES_MAX {
         made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
@@ -323,7 +304,7 @@ fn make(folder: &Path) -> io::Result<()> {
 }
 
 /// The folders of pins, oldest first.
-fn folders(pins: &Path) -> Result<Vec<PathBuf>, SwitchError> {
+pub(super) fn folders(pins: &Path) -> Result<Vec<PathBuf>, SwitchError> {
     let entries = match std::fs::read_dir(pins) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(|error| cannot("read", pins, error))?,

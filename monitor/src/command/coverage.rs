@@ -63,7 +63,9 @@ fn ask(runtime_dir: &Path, all: bool) -> Result<CoverageReport, Exit> {
     let unavailable = |message| Exit::new(exit::UNAVAILABLE, message);
     let answer = status::answer(runtime_dir, command).map_err(|error| {
         let what_to_do = match error.kind() {
-            io::ErrorKind::PermissionDenied => "it answers root alone: run as root",
+            io::ErrorKind::PermissionDenied => {
+                "it answers root, and whom [access] of its policy names: run as root"
+            }
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
                 "start one with `egress-monitor run`, or name its --runtime-dir"
             }

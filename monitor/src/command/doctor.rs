@@ -14,6 +14,8 @@ use super::run::RUNTIME_DIR;
 use crate::capture::hooks::{Hook, Purpose, TapChoice};
 use crate::capture::prefilter::{Needs, OpaqueBudget, Shape};
 use crate::capture::programs::LoadOptions;
+use crate::capture::quarantine::{self, Quarantines};
+use crate::capture::switch::Place;
 use crate::capture::tls;
 use crate::capture::{self, Armed, btf, host};
 use crate::policy::Settings;
@@ -79,7 +81,8 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let text = |part: Option<&std::ffi::OsStr>| {
         part.map(|part| part.to_string_lossy().into_owned()).unwrap_or_default()
     };
-    let checks = vec![rights(), pids(), kernel_types(), cgroup2(), tracefs()];
+    let checks =
+        vec![rights(), pids(), kernel_types(), cgroup2(), tracefs(), kill_switch(), quarantine()];
     let permitted = checks.first().is_some_and(|check| check.ok);
     let (trial, hooks) = trial();
     let report = Report {
@@ -163,6 +166,37 @@ fn tracefs() -> Check {
     mounted("tracefs", host::tracefs(), "CONFIG_FTRACE_SYSCALLS")
 }
 
+/// Whether the host is shut.
+fn kill_switch() -> Check {
+    let in_force = Place::of(None).and_then(|place| place.in_force());
+    let (ok, found) = match &in_force {
+        Ok(none) if none.is_empty() => (true, "off".into()),
+        Ok(_) => (false, "on: whatever leaves this host is dropped".into()),
+        Err(error) => (false, error.to_string()),
+    };
+    let remedy = in_force.is_ok_and(|in_force| !in_force.is_empty());
+    let remedy = remedy.then(|| "`egress-monitor kill-switch status` says by whom and why".into());
+    Check { name: "kill-switch", ok, found, remedy }
+}
+
+/// Whether something is in quarantine, or could be.
+fn quarantine() -> Check {
+    let count = Quarantines::find().map(|quarantines| quarantines.map(|all| all.in_force().len()));
+    let count = match count {
+        Ok(Some(count)) => Ok(count),
+        Ok(None) => quarantine::trial().map(|()| 0),
+        Err(error) => Err(error),
+    };
+    let (ok, found) = match &count {
+        Ok(0) => (true, "the kernel takes it; nothing is in quarantine".into()),
+        Ok(count) => (false, format!("{count} in force: what they send is dropped")),
+        Err(error) => (false, error.to_string()),
+    };
+    let remedy = count.is_ok_and(|count| count != 0);
+    let remedy = remedy.then(|| "`egress-monitor quarantine list` says of whom and why".into());
+    Check { name: "quarantine", ok, found, remedy }
+}
+
 /// Arms, and disarms: the ways to hook that were taken and not are those of the trial.
 fn trial() -> (Trial, Vec<Hook>) {
     let started = Instant::now();
@@ -198,9 +232,9 @@ impl Report {
             self.version, self.kernel, self.machine
         );
         for check in &self.checks {
-            let _ = writeln!(text, "{} {:<10} {}", mark(check.ok), check.name, check.found);
+            let _ = writeln!(text, "{} {:<11} {}", mark(check.ok), check.name, check.found);
             if let Some(remedy) = &check.remedy {
-                let _ = writeln!(text, "  {:<10} -> {remedy}", "");
+                let _ = writeln!(text, "  {:<11} -> {remedy}", "");
             }
         }
         let _ = writeln!(text);
@@ -234,7 +268,11 @@ impl Report {
             None => {
                 let at = runtime_dir.display();
                 let rights = self.checks.iter().any(|check| check.name == "rights" && check.ok);
-                let who = if rights { "" } else { "; it answers root alone" };
+                let who = if rights {
+                    ""
+                } else {
+                    "; it answers root, and whom [access] of its policy names"
+                };
                 let _ = writeln!(text, "\nno daemon answers in {at}{who}");
             }
             Some(daemon) => {

@@ -353,7 +353,7 @@ policy.toml:1:11: version is 3; write 1
 1 | version = 3
   |           ^
 
-policy.toml:2:1: unknown key \"rules\" in the policy; did you mean \"rule\"? keys: version, settings, protect, tls, coverage, detector, rule
+policy.toml:2:1: unknown key \"rules\" in the policy; did you mean \"rule\"? keys: version, settings, protect, tls, coverage, kill_switch, access, detector, rule
   |
 2 | rules = 1
   | ^^^^^

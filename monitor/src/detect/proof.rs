@@ -277,7 +277,7 @@ mod tests {
             let whole = Text { bytes: text.as_bytes(), fresh: 0, part: Part::Text };
             let views = views_live(&whole);
             let in_order: Vec<&View<'_>> = views.iter().collect();
-            readings.find(&in_order, None, |bytes: &[u8], hits: &mut Vec<Hit>| engine.find(bytes, hits));
+            readings.find(&in_order, None, |_, bytes: &[u8], hits: &mut Vec<Hit>| engine.find(bytes, hits));
             let hits = readings.found();
             for proof in found.proofs.iter().take(found.found as usize) {
                 let entity = PROVEN.iter().find(|(_, class)| *class == proof.class).unwrap().0;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use globset::GlobSet;
 use serde::{Deserialize, Serialize};
 
+mod access;
 mod parse;
 mod prevention;
 mod problem;
@@ -21,12 +22,14 @@ mod scope;
 mod tests;
 mod words;
 
+pub use access::{Access, Principal};
 pub use jiff::civil::Date;
 pub use problem::{Level, Problem};
 pub use protect::{Protect, Protection};
 pub use scope::{Destination, Network, Processes};
 pub(crate) use words::suggest;
 
+use crate::capture::allow::Allow;
 use crate::capture::prefilter::{Needs, Shape};
 use crate::detect::{Custom, Engine};
 use crate::limits::{OPAQUE_FLOW_BYTES_PER_S, OPAQUE_HOST_BYTES_PER_S, POLICY_BYTES_MAX};
@@ -51,6 +54,10 @@ pub struct Policy {
     pub tls: Tls,
     /// How much of what a process sends must be examined; `None`: nobody is told.
     pub coverage: Option<CoverageFloor>,
+    /// Where a kill-switch or a quarantine lets sends go.
+    pub allow: Vec<Allow>,
+    /// Who may ask and tell the daemon what, besides root.
+    pub access: Access,
     /// The detectors that it brings along, in the order of the file.
     pub detectors: Vec<Arc<Custom>>,
     /// In the order of the file, at least one.
@@ -142,6 +149,8 @@ pub enum Action {
     Block,
     /// Kill the process, and tell.
     Kill,
+    /// Shut what the process sends, and tell.
+    Quarantine,
 }
 
 impl fmt::Display for Action {
@@ -150,6 +159,7 @@ impl fmt::Display for Action {
             Action::Alert => "alert",
             Action::Block => "block",
             Action::Kill => "kill",
+            Action::Quarantine => "quarantine",
         })
     }
 }
@@ -169,6 +179,8 @@ pub struct Rule {
     pub action: Action,
     /// Whether the kernel does it by itself where it can prove what is sent, before anything of it leaves.
     pub prevent: bool,
+    /// For how long, where that is to quarantine; `None`: until it is released.
+    pub quarantine_for: Option<Duration>,
     /// Which findings, each with the confidence that it takes.
     pub entities: Entities,
     /// To where; `None`: anywhere.
@@ -272,6 +284,19 @@ impl Policy {
                 Err(problems.finish(&String::from_utf8_lossy(valid)))
             }
         }
+    }
+
+    /// `[kill_switch] allow` of a policy, and nothing else of it, so that it is there in a moment.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with that section, or with the syntax of the whole.
+    pub fn kill_switch_allow(bytes: &[u8]) -> Result<Vec<Allow>, Vec<Problem>> {
+        fits(bytes)?;
+        let text = String::from_utf8_lossy(bytes);
+        let mut problems = Problems::new();
+        let allow = parse::kill_switch_alone(&text, &mut problems);
+        if problems.has_errors() { Err(problems.finish(&text)) } else { Ok(allow) }
     }
 
     /// The policy of [`DEFAULT_TEXT`].

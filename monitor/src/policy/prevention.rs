@@ -39,8 +39,9 @@ impl Rule {
     pub(super) fn unprovable(&self) -> Vec<(String, String)> {
         let mut wrong = Vec::new();
         let mut say = |what: String, instead: &str| wrong.push((what, instead.to_owned()));
-        if self.action == Action::Alert {
-            say("prevent with an action that stops nothing".into(), "write action = \"block\"");
+        if !matches!(self.action, Action::Block | Action::Kill) {
+            let what = format!("the kernel cannot {} by itself", self.action);
+            say(what, "prevent with action = \"block\" or \"kill\"");
         }
         let known = PROVEN.map(|(entity, _)| entity).join(", ");
         let unknown: Vec<&str> = self

@@ -71,7 +71,7 @@ impl fmt::Display for Protection {
 
 impl Protect {
     /// Why `process` must not be killed, `None` where it may be. `own_pid` is the monitor's.
-    pub(super) fn protection(&self, process: &Process, own_pid: u32) -> Option<Protection> {
+    pub fn protection(&self, process: &Process, own_pid: u32) -> Option<Protection> {
         let exe = exe_path(process);
         let file_name = exe.rsplit('/').next().unwrap_or(exe);
         let built_in = || {

@@ -39,6 +39,8 @@ pub struct Alert {
     /// Payload bytes of the send that had left when it was stopped; `null` where it was not to be, or
     /// nobody knows.
     pub bytes_leaked: Option<u64>,
+    /// Number of the quarantine that the process is in by this rule.
+    pub quarantine: Option<u32>,
     /// What was found.
     pub findings: Vec<Finding>,
     /// Findings beyond the bound of an alert.
@@ -203,6 +205,7 @@ impl Alert {
             death_us: None,
             decided_by: DecidedBy::Daemon,
             bytes_leaked: None,
+            quarantine: None,
             findings: particulars.findings,
             findings_more: particulars.findings_more,
             bytes_sent: particulars.bytes.0,
@@ -294,8 +297,11 @@ mod tests {
 
     #[test]
     fn every_outcome_is_in_the_docs() {
-        use Outcome::{Alerted, Gone, Killed, Refused, Signalled, WouldKill};
-        for outcome in [Alerted, Killed, Signalled, Refused, Gone, WouldKill] {
+        use Outcome::{
+            Alerted, Gone, Killed, Quarantined, Refused, Signalled, WouldKill, WouldQuarantine,
+        };
+        let done = [Alerted, Killed, Signalled, Refused, Gone, WouldKill];
+        for outcome in done.into_iter().chain([Quarantined, WouldQuarantine]) {
             assert!(DOC.contains(&format!("| `{}` |", outcome.name())), "{outcome:?}");
         }
     }

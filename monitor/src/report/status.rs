@@ -16,6 +16,9 @@ use crate::limits::STATUS_BYTES_MAX;
 /// Name of the socket in the runtime directory.
 pub const SOCKET: &str = "control.sock";
 
+/// What whoever may not ask is answered, whatever they ask.
+pub const REFUSAL: &[u8] = b"{\"error\":\"[access] of the policy does not let you\"}\n";
+
 /// How long a client waits for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -66,10 +69,18 @@ pub fn answer(runtime_dir: &Path, command: &str) -> io::Result<Vec<u8>> {
     let mut stream = UnixStream::connect(runtime_dir.join(SOCKET))?;
     stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
     stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
-    stream.write_all(format!("{command}\n").as_bytes())?;
     let mut answer = Vec::new();
-    stream.take(STATUS_BYTES_MAX).read_to_end(&mut answer)?;
-    Ok(answer)
+    let asked = stream.write_all(format!("{command}\n").as_bytes());
+    let read = asked.and_then(|()| stream.take(STATUS_BYTES_MAX).read_to_end(&mut answer));
+    // Whoever is refused may be so before they have asked.
+    let is_gone = |error: &io::Error| {
+        matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+    };
+    match read {
+        Ok(_) if answer != REFUSAL => Ok(answer),
+        Err(error) if !is_gone(&error) => Err(error),
+        _ => Err(io::Error::new(io::ErrorKind::PermissionDenied, "it does not let you")),
+    }
 }
 
 impl Status {

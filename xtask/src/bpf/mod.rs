@@ -19,7 +19,8 @@ use toolchain::Toolchain;
 /// Where the objects stand, from the root.
 const FOLDER: &str = "monitor/bpf";
 /// Binary that is built, and the object that it becomes.
-const OBJECTS: [(&str, &str); 2] = [("monitor-ebpf", "monitor.o"), ("switch", "switch.o")];
+const OBJECTS: [(&str, &str); 3] =
+    [("monitor-ebpf", "monitor.o"), ("switch", "switch.o"), ("quarantine", "quarantine.o")];
 /// Where their manifest stands, from the root.
 const MANIFEST: &str = "monitor/bpf/manifest.toml";
 /// What the kernel reads before it lends GPL helpers; `\0` ends it in the object.

@@ -190,7 +190,11 @@ fn judge(guest: &Guest) -> Result<Verdict> {
         let used = report.hooks.iter().filter(|hook| hook.used);
         let used: Vec<String> = used.map(|hook| format!("{}: {}", hook.place, hook.way)).collect();
         let took = format!("in {} ms", report.trial.took_ms);
-        return Ok(Verdict::Armed(format!("{took}; {}", used.join("; "))));
+        let checks = report.checks.iter().filter(|check| check.name == "quarantine");
+        let quarantine: Vec<String> =
+            checks.map(|check| format!("{}: {}", check.name, check.found)).collect();
+        let hooks = used.join("; ");
+        return Ok(Verdict::Armed(format!("{took}; {hooks}; {}", quarantine.join("; "))));
     };
     let rows = table::read(&paths.out)?;
     // It ends with 1 where it missed something, which the rows say better.
@@ -209,8 +213,15 @@ fn judge(guest: &Guest) -> Result<Verdict> {
 /// Of the report of `doctor --json`, what is read here.
 #[derive(Debug, Deserialize)]
 struct Report {
+    checks: Vec<Check>,
     hooks: Vec<Hook>,
     trial: DoctorsTrial,
+}
+
+#[derive(Debug, Deserialize)]
+struct Check {
+    name: String,
+    found: String,
 }
 
 #[derive(Debug, Deserialize)]

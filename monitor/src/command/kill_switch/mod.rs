@@ -7,18 +7,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use super::allowed::AllowArgs;
+use super::asked::{self, Demand};
+use super::audit::{TrailArgs, note, reason, warn};
 use super::exit::{self, Exit};
-use super::run::STATE_DIR;
 use crate::capture::host::{self, HostError};
-use crate::capture::switch::{Allow, InForce, Place, Session, SwitchError};
-use audit::Entry;
+use crate::capture::switch::{InForce, Place, Session, SwitchError};
+use entry::Entry;
 use state::State;
 
-mod allow;
-mod audit;
+mod entry;
 mod session;
 mod state;
-mod who;
 
 const EXAMPLES: &str = "Examples:
   egress-monitor kill-switch on --reason 'incident 42' --allow 10.0.0.0/8:443
@@ -75,9 +75,8 @@ enum Action {
 /// What all of them take.
 #[derive(Debug, clap::Args)]
 struct Common {
-    /// Where the audit trail is, audit.jsonl
-    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
-    state_dir: PathBuf,
+    #[command(flatten)]
+    trail: TrailArgs,
     /// Shut this cgroup, and not the host; for tests
     #[arg(long, value_name = "PATH", hide = true)]
     cgroup: Option<PathBuf>,
@@ -88,12 +87,14 @@ struct OnArgs {
     /// Why; status and audit trail show it
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
-    /// A destination that may still be sent to: network and port of the far side, or * for any
-    #[arg(long, value_name = "CIDR:PORT", num_args = 1.., value_parser = allow::parse)]
-    allow: Vec<Allow>,
+    #[command(flatten)]
+    allow: AllowArgs,
     /// Shut the SSH session that this is typed in too
     #[arg(long)]
     no_session: bool,
+    /// The session of who has a daemon do it, as SSH_CONNECTION has it
+    #[arg(long, hide = true, conflicts_with = "no_session")]
+    session: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -116,21 +117,26 @@ struct StatusArgs {
     common: Common,
 }
 
-/// Bytes of a reason: a line or two.
-const REASON_BYTES_MAX: usize = 1024;
-
-fn reason(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err("it is empty; write why, for who reads it at night".into());
+impl KillSwitchArgs {
+    /// What it takes to have a daemon do it.
+    ///
+    /// # Errors
+    ///
+    /// Only root may say that.
+    pub fn demand(&self) -> Result<Demand, &'static str> {
+        let (common, demand) = match &self.action {
+            Action::On(args) => {
+                args.allow.demand()?;
+                (&args.common, Demand::Operate)
+            }
+            Action::Off(args) => (&args.common, Demand::Operate),
+            Action::Status(args) => (&args.common, Demand::View),
+        };
+        match common.cgroup.is_none() && common.trail.is_default() {
+            true => Ok(demand),
+            false => Err("--cgroup and --state-dir are for root"),
+        }
     }
-    if text.len() > REASON_BYTES_MAX {
-        return Err(format!("it is {} bytes, limit is {REASON_BYTES_MAX}; be brief", text.len()));
-    }
-    if text.chars().any(char::is_control) {
-        return Err("it has control characters; write it in one line".into());
-    }
-    Ok(text.into())
 }
 
 /// Does what is asked.
@@ -139,6 +145,16 @@ fn reason(text: &str) -> Result<String, String> {
 ///
 /// An [`Exit`] with its code; standard output cannot be written.
 pub fn run(args: &KillSwitchArgs) -> anyhow::Result<ExitCode> {
+    let (trail, session) = match &args.action {
+        Action::On(on) if on.no_session => (&on.common.trail, None),
+        Action::On(on) => (&on.common.trail, session::text()),
+        Action::Off(off) => (&off.common.trail, None),
+        Action::Status(status) => (&status.common.trail, None),
+    };
+    let more = session.into_iter().flat_map(|session| ["--session".to_owned(), session]).collect();
+    if let Some(code) = asked::of_daemon(trail, more)? {
+        return Ok(code);
+    }
     match &args.action {
         Action::On(args) => on(args),
         Action::Off(args) => off(args),
@@ -149,27 +165,34 @@ pub fn run(args: &KillSwitchArgs) -> anyhow::Result<ExitCode> {
 fn on(args: &OnArgs) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     host::hurry_shutting();
-    if args.allow.len() > monitor_ebpf::switch::ALLOW_MAX as usize {
-        let (given, limit) = (args.allow.len(), monitor_ebpf::switch::ALLOW_MAX);
+    let limit = monitor_ebpf::switch::ALLOW_MAX as usize;
+    let given = args.allow.allow.len();
+    if given > limit {
         let what = format!("--allow names {given} networks, limit is {limit}; name wider ones");
         return Err(Exit::new(2, what).into());
     }
+    let allow = args.allow.all(limit);
     let place = Place::of(args.common.cgroup.as_deref()).map_err(refused)?;
-    let session = if args.no_session { Ok(None) } else { session::own() };
+    let session = match &args.session {
+        Some(text) => session::named(text),
+        None if args.no_session => Ok(None),
+        None => session::own(),
+    };
     let kept = session.as_ref().ok().copied().flatten();
     // What cannot be read is no reason not to shut.
     let (before, unread) = match place.in_force() {
         Ok(before) => (before, None),
         Err(error) => (Vec::new(), Some(error)),
     };
-    let state = State::new(&args.reason, &args.allow, kept, &before);
+    let who = args.common.trail.who();
+    let state = State::new(who, &args.reason, &allow, kept, &before);
     let sessions: Vec<Session> = kept.into_iter().collect();
     let text = serde_json::to_string(&state)?;
-    let mounted = place.shut(&args.allow, &sessions, &text).map_err(refused)?;
+    let mounted = place.shut(&allow, &sessions, &text).map_err(refused)?;
     let took = started.elapsed();
     let older = place.drop_older(&before);
     // Before anything is said: where the terminal goes with the network, the command may end there.
-    note(args.common.state_dir.as_path(), &Entry::on(&state, !before.is_empty()));
+    note(&args.common.trail.state_dir, &Entry::on(&state, !before.is_empty()));
 
     let mut said = if before.is_empty() {
         String::from("egress is shut: nothing leaves but what is named here, and over loopback\n")
@@ -211,9 +234,10 @@ fn off(args: &OffArgs) -> anyhow::Result<ExitCode> {
     let was_on = before.as_ref().map_or(true, |before| !before.is_empty());
     let before = before.unwrap_or_default();
     let opened = place.open();
-    let entry = Entry::off(args.reason.as_deref(), was_on, &before);
+    let who = args.common.trail.who();
+    let entry = Entry::off(who, args.reason.as_deref(), was_on, &before);
     let entry = entry.failed(opened.as_ref().err().map(ToString::to_string));
-    note(args.common.state_dir.as_path(), &entry);
+    note(&args.common.trail.state_dir, &entry);
     opened.map_err(refused)?;
     if !was_on {
         print("it was off already: nothing was shut\n")?;
@@ -230,7 +254,8 @@ fn off(args: &OffArgs) -> anyhow::Result<ExitCode> {
 fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let place = Place::of(args.common.cgroup.as_deref()).map_err(refused)?;
     let in_force = place.in_force().map_err(refused)?;
-    let lost = if in_force.is_empty() { audit::left_on(&args.common.state_dir) } else { None };
+    let lost =
+        if in_force.is_empty() { entry::left_on(&args.common.trail.state_dir) } else { None };
     if args.json {
         let mut out = io::stdout().lock();
         serde_json::to_writer_pretty(&mut out, &state::report(&in_force, lost.as_deref()))?;
@@ -274,24 +299,12 @@ fn text(in_force: &[InForce], lost: Option<&str>) -> String {
     text
 }
 
-/// Writes to the audit trail; that it fails is told and changes nothing.
-fn note(state_dir: &std::path::Path, entry: &Entry) {
-    if let Err(error) = audit::append(state_dir, entry) {
-        let path = state_dir.join(audit::FILE);
-        warn(&format!("cannot write {}: {error}; note it elsewhere", path.display()));
-    }
-}
-
 fn print(text: &str) -> io::Result<()> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         // Who reads it is gone; what was asked for is done.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }
-}
-
-fn warn(text: &str) {
-    let _ = writeln!(io::stderr(), "egress-monitor: {text}");
 }
 
 fn refused(error: SwitchError) -> Exit {

@@ -15,9 +15,21 @@ const PARENTS_MAX: usize = 32;
 ///
 /// The variable is there and is not what sshd writes.
 pub fn own() -> Result<Option<Session>, String> {
-    let typed = std::env::var(VARIABLE).ok().or_else(of_parents);
-    let Some(text) = typed else { return Ok(None) };
-    let parsed = parse(&text);
+    text().map_or(Ok(None), |text| named(&text))
+}
+
+/// What the variable says.
+pub fn text() -> Option<String> {
+    std::env::var(VARIABLE).ok().or_else(of_parents)
+}
+
+/// The session that it means.
+///
+/// # Errors
+///
+/// It is not what sshd writes.
+pub fn named(text: &str) -> Result<Option<Session>, String> {
+    let parsed = parse(text);
     parsed
         .map(Some)
         .ok_or_else(|| format!("{VARIABLE} is {text:?}, and not two addresses and ports"))

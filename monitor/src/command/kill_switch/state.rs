@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::allow;
-use super::who::Who;
-use crate::capture::switch::{Allow, InForce, Session};
+use crate::capture::allow::{self, Allow};
+use crate::capture::switch::{InForce, Session};
+use crate::command::audit::Who;
 
 /// Kept as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,7 @@ pub struct State {
 impl State {
     /// Of one that is to be turned on now, in the place of those in force.
     pub fn new(
+        who: Who,
         reason: &str,
         allow: &[Allow],
         session: Option<Session>,
@@ -45,10 +46,10 @@ impl State {
         State {
             since: State::latest(before).map_or_else(|| changed.clone(), |state| state.since),
             changed,
-            who: Who::own(),
+            who,
             reason: reason.into(),
             allow: allow.iter().map(allow::text).collect(),
-            session: session.as_ref().map(allow::session),
+            session: session.map(|session| format!("{} to {}", session.theirs, session.ours)),
             packets_before,
             bytes_before,
         }
@@ -61,18 +62,7 @@ impl State {
 
     /// Since when and by whom, to go on a sentence.
     pub fn by(&self) -> String {
-        let who = &self.who;
-        let mut text = format!(" since {}, by ", self.since);
-        match &who.user {
-            Some(user) => text.push_str(user),
-            None => text.push_str("uid"),
-        }
-        let _ = write!(text, " ({}", who.uid);
-        if let Some(terminal) = &who.terminal {
-            let _ = write!(text, ", {terminal}");
-        }
-        text.push(')');
-        text
+        format!(" since {}, by {}", self.since, self.who)
     }
 
     /// Why, and what passes.

@@ -18,6 +18,7 @@ use monitor_ebpf::record::{FLOW_GATE_POSITION, ProcessId};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
+use super::warden::{Wanted, Warden};
 use crate::act::{Attempt, Killer, Outcome};
 use crate::capture::host::boot_ns;
 use crate::capture::prevention::end_connection;
@@ -27,12 +28,15 @@ use crate::limits::{
     ALERTS_WAITING_MAX, DEATH_WAIT_MS, DEATHS_WATCHED_MAX, FINDINGS_PER_ALERT_MAX, KILLED_KNOWN_MAX,
 };
 use crate::model::{Finding, Process, ProcessKey, SampleHead, Tap, Transport};
-use crate::policy::{Action, CoverageFloor, Policy};
+use crate::policy::{Action, CoverageFloor, Policy, Rule};
 use crate::redact::Redactor;
 use crate::report::alert::{Alert, AlertProcess, DecidedBy, Particulars, Shown};
 use crate::report::coverage::Ledger;
 use crate::report::coverage_alert::CoverageAlert;
 use crate::report::sink::{Counters as SinkCounters, Sink};
+
+/// How long it is taken for granted that a quarantine was not released.
+const QUARANTINE_ASKED_NS: u64 = 1_000_000_000;
 
 /// A sample about which rules decided.
 pub struct Decided<'a> {
@@ -103,6 +107,8 @@ struct Waiting {
 pub struct Counters {
     /// Processes killed.
     pub kills: u64,
+    /// Processes put in quarantine.
+    pub quarantines: u64,
     /// Kills that a rule asked for and that were not done.
     pub kills_refused: u64,
     /// Sends that were stopped, by the kernel or after it.
@@ -121,7 +127,10 @@ pub struct Answer {
     /// In all of those lists.
     waiting_alerts: usize,
     killed: LruCache<ProcessKey, u64>,
+    /// By process and rule: its number, and when that was asked last, nanoseconds since boot.
+    quarantined: LruCache<(ProcessKey, String), (u32, u64)>,
     killer: Killer,
+    warden: Option<Warden>,
     sink: Sink,
     /// For what the detectors of the policy find in command lines.
     own: Option<Arc<Redactor>>,
@@ -131,19 +140,26 @@ pub struct Answer {
 
 impl Answer {
     /// Nothing was decided yet.
-    pub fn new(killer: Killer, sink: Sink, policy: &Policy) -> Answer {
+    pub fn new(killer: Killer, sink: Sink, warden: Option<Warden>, policy: &Policy) -> Answer {
         let room = NonZeroUsize::new(KILLED_KNOWN_MAX).unwrap_or(NonZeroUsize::MIN);
         Answer {
             deaths: JoinSet::new(),
             waiting: HashMap::new(),
             waiting_alerts: 0,
             killed: LruCache::new(room),
+            quarantined: LruCache::new(room),
             killer,
+            warden,
             sink,
             own: own(policy),
             shown: Shown::default(),
             counters: Counters::default(),
         }
+    }
+
+    /// Whether it can put processes in quarantine.
+    pub fn has_warden(&self) -> bool {
+        self.warden.is_some()
     }
 
     /// Knows the detectors of another policy.
@@ -219,6 +235,10 @@ impl Answer {
                 }
                 (Action::Kill, Some(Fate::Died(at_ns))) => self.tell_death(alert, sent_ns, *at_ns),
                 (Action::Kill, Some(Fate::Dying)) => self.wait(decided.head, alert),
+                (Action::Quarantine, _) => {
+                    self.quarantine(&mut alert, decided.head, decision.rule, policy);
+                    self.sink.send(alert, sent_ns);
+                }
                 _ => self.sink.send(alert, sent_ns),
             }
         }
@@ -327,6 +347,65 @@ impl Answer {
                 Fate::Dying
             }
         }
+    }
+
+    /// Puts the process of an alert in quarantine, and notes in it what came of that.
+    fn quarantine(&mut self, alert: &mut Alert, head: &SampleHead, rule: usize, policy: &Policy) {
+        let key = (head.process.key, alert.rule.clone());
+        let now_ns = boot_ns();
+        let known = self.quarantined.get(&key).copied();
+        let shut = match known {
+            // Whoever goes on trying is not asked after each time.
+            Some((id, asked_ns)) if now_ns < asked_ns + QUARANTINE_ASKED_NS => Ok((id, asked_ns)),
+            known => {
+                let rule = policy.rules.get(rule);
+                let known = known.and_then(|_| self.shut(alert, head, rule, policy, true).ok());
+                let shut = known.map_or_else(
+                    || {
+                        self.killer.may_quarantine(&head.process, policy, now_ns)?;
+                        self.shut(alert, head, rule, policy, false)
+                    },
+                    Ok,
+                );
+                shut.map(|id| (id, boot_ns()))
+            }
+        };
+        match shut {
+            Ok((id, asked_ns)) => {
+                self.counters.quarantines += u64::from(known.is_none_or(|(known, _)| known != id));
+                self.quarantined.put(key, (id, asked_ns));
+                alert.outcome = Outcome::Quarantined;
+                alert.quarantine = Some(id);
+            }
+            Err((outcome, why)) => {
+                self.quarantined.pop(&key);
+                self.counters.kills_refused += u64::from(outcome == Outcome::Refused);
+                alert.outcome = outcome;
+                alert.outcome_reason = Some(why);
+            }
+        }
+    }
+
+    fn shut(
+        &self,
+        alert: &Alert,
+        head: &SampleHead,
+        rule: Option<&Rule>,
+        policy: &Policy,
+        only_known: bool,
+    ) -> Result<u32, (Outcome, String)> {
+        let clause = rule.and_then(|rule| rule.clause.as_ref());
+        let clause = clause.map_or_else(String::new, |clause| format!(" [{clause}]"));
+        let none = "quarantine holds from the next start";
+        let warden = self.warden.as_ref().ok_or((Outcome::Refused, none.to_owned()))?;
+        warden.shut(Wanted {
+            process: head.process.key,
+            exe: alert.process.exe.clone(),
+            reason: format!("rule {}{clause}", alert.rule),
+            allow: policy.allow.clone(),
+            for_s: rule.and_then(|rule| rule.quarantine_for).map(|time| time.as_secs()),
+            only_known,
+        })
     }
 
     fn wait(&mut self, head: &SampleHead, mut alert: Alert) {

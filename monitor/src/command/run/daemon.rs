@@ -4,7 +4,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::capture::wait::readable;
@@ -22,8 +22,10 @@ use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
 use super::answer::{Answer, Decided, Verdict};
 use super::control::{self, Ask};
+use super::gate::Gate;
 use super::held::{self, Held};
 use super::prevent::Prevents;
+use super::warden::Warden;
 use super::watch::Watch;
 use crate::act::Killer;
 use crate::capture::hooks::{self, Hook, Purpose};
@@ -53,6 +55,8 @@ pub struct Options {
     pub dry_run: bool,
     /// Where the control socket is.
     pub runtime_dir: PathBuf,
+    /// Where the audit trail is.
+    pub state_dir: PathBuf,
     /// Carry the programs' own lines.
     pub kernel_log: bool,
     /// When the program began.
@@ -89,6 +93,7 @@ pub struct Daemon {
     samples: Option<AsyncFd<RingBuf<MapData>>>,
     signals: Signals,
     requests: mpsc::Receiver<control::Request>,
+    desk: control::Shared,
     /// Places for looking up who processes are, beside this thread.
     pub(super) lookups: Arc<Semaphore>,
 }
@@ -123,10 +128,16 @@ impl Daemon {
         policy: Arc<Policy>,
         key: Key,
         sink: Sink,
+        warden: Option<Warden>,
     ) -> anyhow::Result<Daemon> {
         let Armed { mut programs, tls, host, hooks, .. } = armed;
         let signals = Signals::catch().context("cannot catch signals")?;
-        let requests = control::listen(&options.runtime_dir).with_context(|| {
+        let gate = Gate::of(&policy.access);
+        let desk = control::Desk::new(gate, warden.clone(), options.state_dir.clone());
+        let desk = Arc::new(Mutex::new(desk));
+        let is_open = !policy.access.is_empty();
+        let listening = control::listen(&options.runtime_dir, Arc::clone(&desk), is_open);
+        let requests = listening.with_context(|| {
             format!(
                 "cannot listen in {}; choose another --runtime-dir",
                 options.runtime_dir.display()
@@ -143,7 +154,7 @@ impl Daemon {
             processes: Processes::new(host.cgroup_root.clone()),
             watch: Watch::new(),
             coverage_tick: coverage_tick(&policy),
-            answer: Answer::new(killer, sink, &policy),
+            answer: Answer::new(killer, sink, warden, &policy),
             pipeline: Pipeline::new(policy, key),
             programs,
             tls,
@@ -154,6 +165,7 @@ impl Daemon {
             samples: Some(samples),
             signals,
             requests,
+            desk,
             lookups: Arc::new(Semaphore::new(LOOKUP_THREADS_MAX)),
             options,
         };
@@ -336,6 +348,16 @@ impl Daemon {
         }
         if self.pipeline.policy().tls.enabled != policy.tls.enabled {
             tracing::warn!("tls.enabled holds from the next start");
+        }
+        control::locked(&self.desk).gate = Gate::of(&policy.access);
+        let is_open = !policy.access.is_empty();
+        if let Err(error) = control::open_to_others(&self.options.runtime_dir, is_open) {
+            tracing::error!("the control socket is open to whom it was open before: {error}");
+        }
+        if Warden::is_needed(&policy) && !self.answer.has_warden() {
+            tracing::warn!(
+                "action = \"quarantine\", which alerts until then, and [access] to shut hold from the next start"
+            );
         }
         if let Some(tls) = &mut self.tls {
             tls.exclude(policy.tls.exclude.clone());

@@ -7,9 +7,11 @@ mod control;
 mod coverage;
 mod daemon;
 mod files;
+mod gate;
 mod held;
 mod prevent;
 mod status;
+mod warden;
 mod watch;
 
 use std::io::Write as _;
@@ -33,6 +35,7 @@ use crate::limits::{LOOKUP_THREADS_MAX, POLICY_ERRORS_MAX};
 use crate::policy::{Policy, Settings};
 use crate::report::sink::{Sink, Target};
 use daemon::{Daemon, Options};
+use warden::Warden;
 
 /// Where the lock and the control socket are unless told otherwise.
 pub const RUNTIME_DIR: &str = "/run/egress-monitor";
@@ -131,6 +134,13 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     for shortfall in &armed.shortfalls {
         tracing::warn!("{shortfall}");
     }
+    let warden = match Warden::is_needed(&policy) {
+        true => Some(
+            Warden::start(args.state_dir.clone(), args.policy.clone())
+                .context("cannot start a thread")?,
+        ),
+        false => None,
+    };
     if let Err(error) = host::give_up_rights() {
         tracing::warn!("the daemon keeps rights that it does not need: {error}");
     }
@@ -143,6 +153,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         policy_file: args.policy.clone(),
         dry_run: args.dry_run,
         runtime_dir: args.runtime_dir.clone(),
+        state_dir: args.state_dir.clone(),
         kernel_log: args.kernel_log,
         started,
     };
@@ -152,7 +163,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         .build()
         .context("cannot start the runtime")?;
     let result = runtime.block_on(async {
-        let daemon = Daemon::new(options, armed, Arc::new(policy), key, sink)?;
+        let daemon = Daemon::new(options, armed, Arc::new(policy), key, sink, warden)?;
         daemon.run().await
     });
     // Whatever still looks something up is not waited for.

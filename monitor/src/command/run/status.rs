@@ -69,6 +69,7 @@ impl Daemon {
             ("alerts_lost_write", alerts.lost_write.load(Ordering::Relaxed)),
             ("blocks", answer.blocks),
             ("kills", answer.kills),
+            ("quarantines", answer.quarantines),
             ("kills_refused", answer.kills_refused),
             ("shuts_failed", answer.shuts_failed),
         ]

@@ -13,16 +13,28 @@ use super::{CoverageFloor, Date, Files, Policy, Protect, Rule, Settings, Tls};
 use crate::limits::{COVERAGE_EVERY_S_MAX, COVERAGE_MIN_BYTES_MAX, RULES_MAX};
 use crate::model::Severity;
 
+mod control;
 mod detector;
 mod matcher;
 mod rule;
 mod scope;
 
+pub(super) use control::kill_switch_alone;
+
 /// The version of the shape that this build reads.
 const VERSION: u64 = 1;
 
-const POLICY_KEYS: [&str; 7] =
-    ["version", "settings", "protect", "tls", "coverage", "detector", "rule"];
+const POLICY_KEYS: [&str; 9] = [
+    "version",
+    "settings",
+    "protect",
+    "tls",
+    "coverage",
+    "kill_switch",
+    "access",
+    "detector",
+    "rule",
+];
 const TLS_KEYS: [&str; 2] = ["enabled", "exclude"];
 const SETTINGS_KEYS: [&str; 9] = [
     "sample_bytes_max",
@@ -94,6 +106,9 @@ impl Parser<'_> {
         let tls = file.get("tls").and_then(|node| self.tls(node));
         let coverage = file.get("coverage").and_then(|node| self.coverage(node));
         self.watches_coverage = coverage.is_some();
+        let allow = file.get("kill_switch");
+        let allow = allow.and_then(|node| control::kill_switch(node, self.problems));
+        let access = file.get("access").and_then(|node| self.access(node));
         if let Some(node) = file.get("detector") {
             self.detectors(node);
         }
@@ -110,6 +125,8 @@ impl Parser<'_> {
             protect: protect.unwrap_or_default(),
             tls: tls.unwrap_or_default(),
             coverage,
+            allow: allow.unwrap_or_default(),
+            access: access.unwrap_or_default(),
             rules,
             warnings: Vec::new(),
             today: self.today,

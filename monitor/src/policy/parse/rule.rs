@@ -15,13 +15,14 @@ use crate::policy::read::{self, Node, Section};
 use crate::policy::words::quoted;
 use crate::policy::{Action, COVERAGE_RULE, Entities, Exception, Rule, Threshold};
 
-const RULE_KEYS: [&str; 15] = [
+const RULE_KEYS: [&str; 16] = [
     "id",
     "clause",
     "description",
     "severity",
     "action",
     "prevent",
+    "for",
     "entities",
     "tags",
     "confidence",
@@ -37,8 +38,13 @@ const THRESHOLD_KEYS: [&str; 3] = ["count", "distinct", "within"];
 const EXCEPTION_KEYS: [&str; 6] =
     ["owner", "reason", "expires", "entities", "destination", "process"];
 
-const ACTIONS: [(&str, Action); 3] =
-    [("alert", Action::Alert), ("block", Action::Block), ("kill", Action::Kill)];
+const ACTIONS: [(&str, Action); 4] =
+    [
+        ("alert", Action::Alert),
+        ("block", Action::Block),
+        ("kill", Action::Kill),
+        ("quarantine", Action::Quarantine),
+    ];
 pub(super) const CONFIDENCES: [(&str, Confidence); 3] =
     [("low", Confidence::Low), ("medium", Confidence::Medium), ("high", Confidence::High)];
 pub(super) const SEVERITIES: [(&str, Severity); 5] = [
@@ -66,6 +72,13 @@ impl Parser<'_> {
         let description = self.text(&section, "description", POLICY_TEXT_CHARS_MAX);
         let severity = self.word(&section, "severity", "severities", &SEVERITIES);
         let action = self.word(&section, "action", "actions", &ACTIONS).unwrap_or(Action::Alert);
+        let quarantine_for = section.get("for").and_then(|node| {
+            if action != Action::Quarantine {
+                let wrong = "for stands beside no action = \"quarantine\"";
+                self.problems.error(node.span(), wrong, "leave it out, or quarantine");
+            }
+            self.duration(node, "for")
+        });
         let confidence = self.word(&section, "confidence", "confidences", &CONFIDENCES);
         let floor = confidence.unwrap_or(Confidence::Medium);
         let entities = self.selected(&section, floor);
@@ -86,6 +99,7 @@ impl Parser<'_> {
             Action::Alert => None,
             Action::Block => Some("one finding stops what any process sends anywhere"),
             Action::Kill => Some("one finding kills any process that sends it anywhere"),
+            Action::Quarantine => Some("one finding shuts any process that sends it anywhere"),
         };
         if let Some(wide) = wide.filter(|_| bounded.iter().all(|&key| section.get(key).is_none())) {
             self.problems.warning(
@@ -104,6 +118,7 @@ impl Parser<'_> {
             severity: severity.unwrap_or(Severity::Medium),
             action,
             prevent: prevents,
+            quarantine_for,
             entities: entities?,
             destination,
             process,

@@ -17,21 +17,21 @@ id = "a"
 entities = "*"
 "#,
         &[
-            r#"2:2: unknown key "setings" in the policy; did you mean "settings"? keys: version, settings, protect, tls, coverage, detector, rule"#,
+            r#"2:2: unknown key "setings" in the policy; did you mean "settings"? keys: version, settings, protect, tls, coverage, kill_switch, access, detector, rule"#,
         ],
     );
     check_rule(
         r#"severty = "high"
 the key = 1"#,
         &[
-            r#"5:1: unknown key "severty" in [[rule]]; did you mean "severity"? keys: id, clause, description, severity, action, prevent, entities, tags, confidence, destination, process, transport, test_data, threshold, exception"#,
+            r#"5:1: unknown key "severty" in [[rule]]; did you mean "severity"? keys: id, clause, description, severity, action, prevent, for, entities, tags, confidence, destination, process, transport, test_data, threshold, exception"#,
             "6:5: TOML syntax: key with no value, expected `=`",
         ],
     );
     check_rule(
         r#"severty = "high""#,
         &[
-            r#"5:1: unknown key "severty" in [[rule]]; did you mean "severity"? keys: id, clause, description, severity, action, prevent, entities, tags, confidence, destination, process, transport, test_data, threshold, exception"#,
+            r#"5:1: unknown key "severty" in [[rule]]; did you mean "severity"? keys: id, clause, description, severity, action, prevent, for, entities, tags, confidence, destination, process, transport, test_data, threshold, exception"#,
         ],
     );
     check_rule(
@@ -148,7 +148,7 @@ rule = [1]
 settings = 3"#,
         &[
             "1:11: version is 2; write 1",
-            "2:9: [[rule]] is a whole number, not a table; keys: id, clause, description, severity, action, prevent, entities, tags, confidence, destination, process, transport, test_data, threshold, exception",
+            "2:9: [[rule]] is a whole number, not a table; keys: id, clause, description, severity, action, prevent, for, entities, tags, confidence, destination, process, transport, test_data, threshold, exception",
             "3:12: [settings] is a whole number, not a table; keys: sample_bytes_max, ring_bytes, kills_per_minute_max, blocks_per_minute_max, blocks_per_executable_max, alerts_queue_max, opaque_flow_bytes_per_s, opaque_host_bytes_per_s, unix_sockets",
         ],
     );
@@ -260,7 +260,7 @@ test_data = false
 transport = ["TCP", "tls", "http"]"#,
         &[
             r#"5:12: unknown severity "hi"; severities: info, low, medium, high, critical"#,
-            r#"6:10: unknown action "shoot"; actions: alert, block, kill"#,
+            r#"6:10: unknown action "shoot"; actions: alert, block, kill, quarantine"#,
             r#"7:14: unknown confidence "highest"; did you mean "high"? confidences: low, medium, high"#,
             "8:13: test_data is a boolean, not a string; words: count, ignore",
             r#"9:14: unknown transport "TCP"; did you mean "tcp"? transports: tcp, udp, tls, unix, packet, other"#,
@@ -284,7 +284,7 @@ fn what_the_kernel_cannot_do_alone_is_told() {
     check_rule(
         "prevent = true",
         &[
-            "5:11: prevent with an action that stops nothing; write action = \"block\"",
+            "5:11: the kernel cannot alert by itself; prevent with action = \"block\" or \"kill\"",
             "5:11: the kernel cannot prove EMAIL_ADDRESS and 125 more before it is sent; prevent with CREDIT_CARD, IBAN_CODE, US_SSN; give the rest a rule of its own",
         ],
     );
@@ -509,6 +509,19 @@ process = { uid = [33] }"#,
         &[],
     );
     check_rule(
+        "action = \"quarantine\"\nfor = \"30m\"",
+        &[
+            "5:10: warning: one finding shuts any process that sends it anywhere; name a threshold, a destination or a process",
+        ],
+    );
+    check_rule(
+        "for = \"30\"",
+        &[
+            "5:7: for stands beside no action = \"quarantine\"; leave it out, or quarantine",
+            "5:7: for is \"30\"; write 1s to 24h, such as \"60s\", \"5m\" or \"1h\"",
+        ],
+    );
+    check_rule(
         r#"action = "kill"
 threshold = { count = 3, distinct = 3, within = "60s" }"#,
         &["6:23: warning: count = 3 adds nothing to distinct = 3; leave count out, or raise it"],
@@ -541,13 +554,13 @@ severity = high
 clause = "é" x
 [[rule]]
 id = "a
-foo = 1"#,
+zzz = 1"#,
         &[
             "5:1: TOML syntax: duplicate key",
             "6:12: TOML syntax: string values must be quoted, expected literal string",
             "7:14: TOML syntax: unexpected key or value, expected newline, `#`",
             r#"9:8: TOML syntax: invalid basic string, expected `"`"#,
-            r#"10:1: unknown key "foo" in [[rule]]; keys: id, clause, description, severity, action, prevent, entities, tags, confidence, destination, process, transport, test_data, threshold, exception"#,
+            r#"10:1: unknown key "zzz" in [[rule]]; keys: id, clause, description, severity, action, prevent, for, entities, tags, confidence, destination, process, transport, test_data, threshold, exception"#,
         ],
     );
     check_rule(
@@ -562,7 +575,7 @@ foo = 1"#,
 destination = { cidr = ["10.0.0.0/8" }
 threshold = { count = 1 }"#,
         &[
-            r#"5:1: unknown key "severty" in [[rule]]; did you mean "severity"? keys: id, clause, description, severity, action, prevent, entities, tags, confidence, destination, process, transport, test_data, threshold, exception"#,
+            r#"5:1: unknown key "severty" in [[rule]]; did you mean "severity"? keys: id, clause, description, severity, action, prevent, for, entities, tags, confidence, destination, process, transport, test_data, threshold, exception"#,
             "6:38: TOML syntax: missing comma between array elements, expected `,`",
             "7:1: TOML syntax: missing comma between array elements, expected `,`",
         ],
@@ -579,7 +592,7 @@ expires = 2026-02-30"#,
     check(
         "\u{feff}versions = 1\r\n[[rule]]\r\nid = \"a\"\r\nentities = \"x\"",
         &[
-            r#"1:1: unknown key "versions" in the policy; did you mean "version"? keys: version, settings, protect, tls, coverage, detector, rule"#,
+            r#"1:1: unknown key "versions" in the policy; did you mean "version"? keys: version, settings, protect, tls, coverage, kill_switch, access, detector, rule"#,
             "1:1: the policy has no version; add version = 1",
             r#"4:12: entities is a string, not a list; write entities = ["CREDIT_CARD"], or "*" for all"#,
         ],

@@ -1,5 +1,6 @@
 //! Cases of the policy: what is said about a wrong one, and what a right one matches.
 
+mod control;
 mod coverage;
 mod detectors;
 mod errors;

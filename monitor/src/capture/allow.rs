@@ -1,10 +1,22 @@
-//! Destinations as they are typed: `10.0.0.0/8:443`, `[2001:db8::/32]:53`, `192.0.2.7:*`.
+//! Destinations that may be sent to where all else is shut, as they are typed: `10.0.0.0/8:443`,
+//! `[2001:db8::/32]:53`, `192.0.2.7:*`.
 
 use std::net::IpAddr;
 
-use crate::capture::switch::{Allow, Session};
+/// A destination that may be sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allow {
+    /// A network, as one of its addresses.
+    pub address: IpAddr,
+    /// Bits that count.
+    pub prefix: u8,
+    /// Port of the far side; any, if none.
+    pub port: Option<u16>,
+}
 
-const REMEDY: &str = "write 10.0.0.0/8:443, 192.0.2.7:22, [2001:db8::/32]:53, or * for any port";
+/// What to write instead of what is none.
+pub(crate) const REMEDY: &str =
+    "write 10.0.0.0/8:443, 192.0.2.7:22, [2001:db8::/32]:53, or * for any port";
 
 /// Reads one.
 ///
@@ -55,9 +67,16 @@ pub fn text(allow: &Allow) -> String {
     if address.is_ipv4() { format!("{network}:{port}") } else { format!("[{network}]:{port}") }
 }
 
-/// A session as status shows it.
-pub fn session(session: &Session) -> String {
-    format!("{} to {}", session.theirs, session.ours)
+/// Version of IP and address, as the keys of maps have them.
+pub(super) fn bytes(address: IpAddr) -> (u8, [u8; 16]) {
+    match address {
+        IpAddr::V4(address) => {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&address.octets());
+            (4, bytes)
+        }
+        IpAddr::V6(address) => (6, address.octets()),
+    }
 }
 
 #[cfg(test)]

@@ -1,20 +1,15 @@
-//! The audit trail: a line of JSON for each time that the switch was turned on or off. It is appended to
-//! and never rotated here; its lines are as few as incidents.
+//! What the audit trail has of each time that the switch was turned on or off.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
 use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::state::{State, stopped};
-use super::who::Who;
 use crate::capture::switch::InForce;
-
-/// Below the state directory.
-pub const FILE: &str = "audit.jsonl";
+use crate::command::audit::{self, Who};
 
 /// A line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,13 +53,13 @@ impl Entry {
     }
 
     /// It was turned off.
-    pub fn off(reason: Option<&str>, was_on: bool, before: &[InForce]) -> Entry {
+    pub fn off(who: Who, reason: Option<&str>, was_on: bool, before: &[InForce]) -> Entry {
         let (packets, bytes) = stopped(before);
         Entry {
             time: format!("{:.3}", Timestamp::now()),
             action: "off".into(),
             was_on,
-            who: Who::own(),
+            who,
             reason: reason.map(Into::into),
             allow: Vec::new(),
             session: None,
@@ -80,34 +75,17 @@ impl Entry {
     }
 }
 
-/// Appends a line, and waits until it is on the disk.
-///
-/// # Errors
-///
-/// The directory or the file cannot be made or written.
-pub fn append(state_dir: &Path, entry: &Entry) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(state_dir)?;
-    let path = state_dir.join(FILE);
-    let is_new = !path.exists();
-    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
-    let mut line = serde_json::to_vec(entry)?;
-    line.push(b'\n');
-    // In one call, so that lines of two commands do not mix.
-    file.write_all(&line)?;
-    file.sync_all()?;
-    if is_new { File::open(state_dir)?.sync_all() } else { Ok(()) }
-}
-
 /// Bytes of a line at most, twice over.
 const LAST_BYTES: i64 = 256 * 1024;
 
 /// When it was turned on, if by the last word of the trail it still is.
 pub fn left_on(state_dir: &Path) -> Option<String> {
-    let mut file = File::open(state_dir.join(FILE)).ok()?;
+    let mut file = File::open(state_dir.join(audit::FILE)).ok()?;
     if file.seek(SeekFrom::End(-LAST_BYTES)).is_err() {
         file.rewind().ok()?;
     }
     let lines = BufReader::new(file).lines().map_while(Result::ok);
+    // Lines of other commands lack what an entry has.
     let last = lines.filter_map(|line| serde_json::from_str::<Entry>(&line).ok()).last()?;
     (last.action == "on" || last.error.is_some()).then_some(last.time)
 }

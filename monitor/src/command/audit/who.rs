@@ -1,6 +1,8 @@
 //! Who types a command, by what the kernel knows: files are read, no directory service is asked, which
 //! might be at the far side of what is being shut.
 
+use std::fmt;
+
 use nix::unistd::getuid;
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +19,32 @@ pub struct Who {
     pub pid: u32,
 }
 
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}", self.user.as_deref().unwrap_or("uid"), self.uid)?;
+        if let Some(terminal) = &self.terminal {
+            write!(f, ", {terminal}")?;
+        }
+        f.write_str(")")
+    }
+}
+
 /// `loginuid` of a process that came from no login, include/linux/audit.h.
 const UNSET: u32 = u32::MAX;
 
 impl Who {
+    /// Who asked a daemon, by the kernel's word.
+    pub fn asked(uid: u32) -> Who {
+        let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        Who { uid, user: name_in(&passwd, uid), terminal: None, pid: std::process::id() }
+    }
+
+    /// This process, which is nobody's command.
+    pub fn named(name: &str) -> Who {
+        let pid = std::process::id();
+        Who { uid: getuid().as_raw(), user: Some(name.into()), terminal: None, pid }
+    }
+
     /// Of this process. The kernel's word on who logged in goes before that of `sudo`.
     pub fn own() -> Who {
         let number = |text: String| text.trim().parse::<u32>().ok();
