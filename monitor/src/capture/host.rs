@@ -208,8 +208,8 @@ fn mount_privately(
     Ok(())
 }
 
-/// Each function of a TLS library that is hooked takes a descriptor, and a host has many libraries: as many
-/// as this process may have. It waits with poll(2) and epoll(7), which know no limit of theirs.
+/// Before 6.6 each function of a TLS library that is hooked takes a descriptor, and a host has many
+/// libraries: as many as this process may have. It waits with poll(2) and epoll(7), which know no limit of theirs.
 pub fn lift_descriptor_limit() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
