@@ -298,9 +298,10 @@ mod tests {
     #[test]
     fn every_outcome_is_in_the_docs() {
         use Outcome::{
-            Alerted, Gone, Killed, Quarantined, Refused, Signalled, WouldKill, WouldQuarantine,
+            Alerted, Blocked, Gone, Killed, Quarantined, Refused, Signalled, WouldBlock, WouldKill,
+            WouldQuarantine,
         };
-        let done = [Alerted, Killed, Signalled, Refused, Gone, WouldKill];
+        let done = [Alerted, Blocked, Killed, Signalled, Refused, Gone, WouldBlock, WouldKill];
         for outcome in done.into_iter().chain([Quarantined, WouldQuarantine]) {
             assert!(DOC.contains(&format!("| `{}` |", outcome.name())), "{outcome:?}");
         }

@@ -38,13 +38,12 @@ const THRESHOLD_KEYS: [&str; 3] = ["count", "distinct", "within"];
 const EXCEPTION_KEYS: [&str; 6] =
     ["owner", "reason", "expires", "entities", "destination", "process"];
 
-const ACTIONS: [(&str, Action); 4] =
-    [
-        ("alert", Action::Alert),
-        ("block", Action::Block),
-        ("kill", Action::Kill),
-        ("quarantine", Action::Quarantine),
-    ];
+const ACTIONS: [(&str, Action); 4] = [
+    ("alert", Action::Alert),
+    ("block", Action::Block),
+    ("kill", Action::Kill),
+    ("quarantine", Action::Quarantine),
+];
 pub(super) const CONFIDENCES: [(&str, Confidence); 3] =
     [("low", Confidence::Low), ("medium", Confidence::Medium), ("high", Confidence::High)];
 pub(super) const SEVERITIES: [(&str, Severity); 5] = [
