@@ -32,8 +32,8 @@ pub const PROOFS_MAX: usize = 16;
 pub const LOOK_BACK_BYTES: usize = 96;
 /// Issuers at most.
 pub const ISSUERS_MAX: usize = 64;
-/// Pairs of capitals.
-pub const COUNTRIES: usize = 26 * 26;
+/// Room for each pair of capitals: a power of two.
+pub const COUNTRY_SLOTS: usize = 1024;
 /// Slots of the table of words.
 pub const WORD_SLOTS: usize = 2048;
 /// Slots that one word may stand in.
@@ -92,7 +92,7 @@ pub struct Tables {
     /// Narrow ones first.
     pub issuers: [Issuer; ISSUERS_MAX],
     /// By the letters of the country, as [`country_index`] has it.
-    pub countries: [Country; COUNTRIES],
+    pub countries: [Country; COUNTRY_SLOTS],
     /// By [`Word::hash`].
     pub words: [Word; WORD_SLOTS],
     /// How the digits of printed cards are grouped: a byte for each group, the last one lowest.
@@ -197,6 +197,9 @@ pub struct Search {
     /// Whether a separator may come, and whether one has.
     iban_code: u32,
     iban_hash: u32,
+    /// The character that was fed last, and where it begins.
+    plain: u32,
+    plain_at: u32,
     /// The character behind a group of digits, and [`CLOSING`].
     closing: u32,
     closing_at: u32,
@@ -272,6 +275,8 @@ impl Search {
         check: 0,
         iban_code: 0,
         iban_hash: 0,
+        plain: 0,
+        plain_at: 0,
         closing: 0,
         closing_at: 0,
         reserved: 0,
@@ -354,13 +359,26 @@ impl Search {
         self.account.class = 0;
     }
 
-    /// Takes the byte at a place of the text. Where it gives `true`, a value is proven but for what stands
-    /// before it: [`Search::weigh`] is to be asked. Where a group of digits has ended ([`Search::closes`]),
-    /// [`Search::close`] comes next.
+    /// Takes the byte at a place of the text; `false` within an escape. Else there is a character, for
+    /// which [`Search::follow_digits`], [`Search::follow_iban`] and, where [`Search::closes`],
+    /// [`Search::close`] come next, in that order. In the kernel each is a function of its own, so that the
+    /// verifier walks them one behind the other and not each way of one behind each way of another.
     #[inline(always)]
-    pub fn feed(&mut self, tables: &Tables, byte: u8, at: u32) -> bool {
+    pub fn feed(&mut self, byte: u8, at: u32) -> bool {
         let Some((plain, begin)) = self.unescape(byte, at) else { return false };
-        self.take(tables, plain, begin)
+        self.plain = plain as u32;
+        self.plain_at = begin;
+        true
+    }
+
+    /// Follows digits. Where it gives `true`, a value is proven but for what stands before it:
+    /// [`Search::weigh`] is to be asked.
+    #[inline(always)]
+    pub fn follow_digits(&mut self) -> bool {
+        let byte = self.plain as u8;
+        let ready = self.resolve(byte);
+        self.follow_run(byte, self.plain_at);
+        ready
     }
 
     /// Whether a group of digits has ended.
@@ -410,21 +428,12 @@ impl Search {
         Some((if self.value < 0x80 { self.value as u8 } else { 0x80 }, self.escape_at))
     }
 
-    /// The text ends here: asked twice, since what ends right before it waits for two characters.
+    /// The text ends here, as if with a character: twice, since what ends right before it waits for two.
     #[inline(always)]
-    pub fn end(&mut self, tables: &Tables, at: u32) -> bool {
+    pub fn end(&mut self, at: u32) {
         self.escape = ESCAPE_NONE;
-        self.take(tables, b'\n', at)
-    }
-
-    /// Takes a character.
-    #[inline(always)]
-    fn take(&mut self, tables: &Tables, byte: u8, at: u32) -> bool {
-        let ready = self.resolve(byte);
-        self.follow_run(byte, at);
-        self.follow_iban(tables, byte, at);
-        self.last = (self.last << 8 | byte as u32) & 0xffff;
-        ready
+        self.plain = b'\n' as u32;
+        self.plain_at = at;
     }
 
     /// Settles what waits for the second character behind it.
@@ -601,7 +610,13 @@ impl Search {
     /// Follows two capitals, two digits and what the country's numbers go on with: in one piece, or in
     /// fours.
     #[inline(always)]
-    fn follow_iban(&mut self, tables: &Tables, byte: u8, at: u32) {
+    pub fn follow_iban(&mut self, tables: &Tables) {
+        self.follow_account(tables, self.plain as u8, self.plain_at);
+        self.last = (self.last << 8 | self.plain) & 0xffff;
+    }
+
+    #[inline(always)]
+    fn follow_account(&mut self, tables: &Tables, byte: u8, at: u32) {
         if self.account.class != 0 {
             // The first character behind it.
             self.account.first = byte as u32;
@@ -658,7 +673,7 @@ impl Search {
         let split = self.iban_code != 0 && place % 4 == 0;
         let parted = self.last as u8 == self.iban_code as u8;
         let index = self.country as usize;
-        let country = if index < COUNTRIES { tables.countries[index] } else { NO_COUNTRY };
+        let country = &tables.countries[index & (COUNTRY_SLOTS - 1)];
         let bit = 1u64 << (place & 63);
         let fits = (digit || upper)
             && (place as u64) < country.characters
@@ -701,8 +716,6 @@ impl Search {
         self.iban_hash = (self.iban_hash ^ value as u32).wrapping_mul(HASH_PRIME);
     }
 }
-
-const NO_COUNTRY: Country = Country { characters: 0, digits: 0, letters: 0 };
 
 #[inline(always)]
 fn is_grouped(tables: &Tables, groups: u64) -> bool {
@@ -871,7 +884,8 @@ impl Search {
         let (hash, start, end) = (ready.hash, ready.start, ready.end);
         let at = self.found;
         if (at as usize) < PROOFS_MAX {
-            self.proofs[at as usize] = Proof { class, confidence, hash, start, end, reserved: 0 };
+            self.proofs[at as usize & (PROOFS_MAX - 1)] =
+                Proof { class, confidence, hash, start, end, reserved: 0 };
         }
         self.found = at.wrapping_add(1);
     }
@@ -895,24 +909,26 @@ pub fn search(tables: &Tables, text: &[u8], fresh: u32) -> Search {
         context.end(says);
         search.weigh(&context);
     };
-    let mut at = 0;
-    while at < text.len() {
-        if search.feed(tables, text[at], at as u32) {
-            weigh(&mut search);
+    let take = |search: &mut Search| {
+        if search.follow_digits() {
+            weigh(search);
         }
+        search.follow_iban(tables);
         if search.closes() {
             search.close(tables);
+        }
+    };
+    let mut at = 0;
+    while at < text.len() {
+        if search.feed(text[at], at as u32) {
+            take(&mut search);
         }
         at += 1;
     }
     let mut times = 0;
     while times < 2 {
-        if search.end(tables, at as u32) {
-            weigh(&mut search);
-        }
-        if search.closes() {
-            search.close(tables);
-        }
+        search.end(at as u32);
+        take(&mut search);
         times += 1;
     }
     search

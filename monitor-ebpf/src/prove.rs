@@ -135,8 +135,11 @@ unsafe extern "C" fn search_word(_index: u32, context: *mut c_void) -> c_long {
         if next >= stop || ready != 0 {
             break;
         }
-        ready = feed(slot, next);
-        close(slot);
+        if feed(slot, next) != 0 {
+            ready = follow_digits(slot);
+            follow_iban(slot);
+            close(slot);
+        }
         next += 1;
         step += 1;
     }
@@ -151,9 +154,26 @@ unsafe extern "C" fn search_word(_index: u32, context: *mut c_void) -> c_long {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn feed(slot: u32, at: u32) -> u32 {
-    let (Some(work), Some(tables)) = (work(slot), tables()) else { return 0 };
+    let Some(work) = work(slot) else { return 0 };
     let byte = byte_at(work, at);
-    work.proving.search.feed(tables, byte, at) as u32
+    work.proving.search.feed(byte, at) as u32
+}
+
+/// Follows digits with the character that was taken last.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn follow_digits(slot: u32) -> u32 {
+    let Some(work) = work(slot) else { return 0 };
+    work.proving.search.follow_digits() as u32
+}
+
+/// Follows an IBAN with it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn follow_iban(slot: u32) -> u32 {
+    let (Some(work), Some(tables)) = (work(slot), tables()) else { return 0 };
+    work.proving.search.follow_iban(tables);
+    0
 }
 
 /// Judges digits that have ended.
@@ -171,9 +191,14 @@ extern "C" fn close(slot: u32) -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn search_end(slot: u32) -> u32 {
-    let (Some(work), Some(tables)) = (work(slot), tables()) else { return 0 };
-    let end = work.proving.end;
-    work.proving.search.end(tables, end) as u32
+    {
+        let Some(work) = work(slot) else { return 0 };
+        let end = work.proving.end;
+        work.proving.search.end(end);
+    }
+    let ready = follow_digits(slot);
+    follow_iban(slot);
+    ready
 }
 
 /// Weighs what is ready with what stands before it.

@@ -2,7 +2,7 @@
 //! has left ([`monitor_ebpf::proof`]): issuers, countries, and words that keys have. One source for both.
 
 use monitor_ebpf::proof::{
-    CLASS_CARD, CLASS_IBAN, CLASS_SSN, COUNTRIES, Country, GROUPINGS_MAX, ISSUERS_MAX, Issuer,
+    CLASS_CARD, CLASS_IBAN, CLASS_SSN, COUNTRY_SLOTS, Country, GROUPINGS_MAX, ISSUERS_MAX, Issuer,
     Tables, WORD_DOUBTFUL, WORD_HOSTILE, WORD_PROBES, WORD_SLOTS, Word, WordHash,
 };
 
@@ -18,7 +18,7 @@ pub const PROVEN: [(&str, u32); 3] =
 pub fn tables() -> Box<Tables> {
     let mut tables = Box::new(Tables {
         issuers: [Issuer::default(); ISSUERS_MAX],
-        countries: [Country::default(); COUNTRIES],
+        countries: [Country::default(); COUNTRY_SLOTS],
         words: [Word::default(); WORD_SLOTS],
         groupings: [0; GROUPINGS_MAX],
     });
