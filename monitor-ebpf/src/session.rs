@@ -551,8 +551,8 @@ fn try_bind(slot: u32, read: bool) -> Option<()> {
 
 /// What is written to a session may not leave: the socket that its records come to is shut.
 #[inline(always)]
-pub fn block_session(address: u64) {
-    if let Some(session) = known(&key(address)) {
+pub fn block_session(address: u64, tgid: u32) {
+    if let Some(session) = known(&SessionKey { address, tgid, reserved: 0 }) {
         session.blocked = 1;
     }
 }

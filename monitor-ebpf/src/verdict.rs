@@ -488,7 +488,7 @@ fn stop(work: &mut Work) -> bool {
             shut(work.head.socket);
         }
         // Its socket may be another by then, or not be known yet.
-        block_session(work.head.session);
+        block_session(work.head.session, work.head.tgid);
         return true;
     }
     if work.head.cookie == 0 {
