@@ -181,11 +181,11 @@ impl Kinds {
 fn kinds(word: u64) -> u64 {
     // The highest bit of a byte is set where it is at least so much.
     let least = |word: u64, byte: u8| word + LOW * u64::from(0x80 - byte);
-    let lower = word | LOW * 0x20;
+    let lower = word | (LOW * 0x20);
     let digits = least(word, b'0') & !least(word, b'9' + 1) & HIGH;
     let letters = least(lower, b'a') & !least(lower, b'z' + 1) & HIGH;
     let small = letters & word << 2;
-    let space = !((word ^ LOW * u64::from(b' ')) + !HIGH) & HIGH;
+    let space = !((word ^ (LOW * u64::from(b' '))) + !HIGH) & HIGH;
     let signs = least(word, b'+') & !least(word, b'.' + 1) & HIGH | space;
     let rest = HIGH & !(digits | letters | signs);
     digits >> 7 | (letters & !small) >> 6 | small >> 5 | signs >> 4 | rest >> 3

@@ -63,7 +63,7 @@ impl Finder {
         let views = views(&Text { bytes: text, fresh: 0, part: Part::Text });
         let in_order: Vec<_> = views.iter().collect();
         let mut readings = Readings::default();
-        readings.find(&in_order, None, |bytes, hits| self.0.find(bytes, hits));
+        readings.find(&in_order, None, |_, bytes, hits| self.0.find(bytes, hits));
         let found = |reading: &Reading| {
             let bytes = &in_order.get(reading.view)?.bytes;
             let value = bytes.get(reading.hit.start..reading.hit.end)?;
