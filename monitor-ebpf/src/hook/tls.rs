@@ -46,17 +46,34 @@ fn try_call(cookie: u64, registers: &pt_regs) -> Option<()> {
             return None;
         }
         call::WRITE_RUSTLS_VECTORED => {
-            write_vectored(read_user(session)?, caller, registers.rsi, registers.rdx);
+            write_vectored(word(session)?, caller, registers.rsi, registers.rdx);
             return None;
         }
         call::WRITE_NSPR if !is_layered(session) => return None,
         call::WRITE_GO => Write::of_go([registers.rax, registers.rbx, registers.rcx])?,
-        call::WRITE_GO_STACK => Write::of_go(read_user(stack + 8)?)?,
-        call::WRITE_RUSTLS => Write::new(read_user(session)?, registers)?,
+        call::WRITE_GO_STACK => {
+            Write::of_go([word(stack + 8)?, word(stack + 16)?, word(stack + 24)?])?
+        }
+        call::WRITE_RUSTLS => Write::new(word(session)?, registers)?,
         _ => Write::new(session, registers)?,
     };
     write(session, caller, base, bytes);
     Some(())
+}
+
+/// A word of the process's that is not 0.
+#[inline(always)]
+fn word(address: u64) -> Option<u64> {
+    let word = user_word(address);
+    (word != 0).then_some(word)
+}
+
+/// A word of the process's, 0 where it cannot be read. Global, so that its stack is not the entry's: on
+/// kernels before 6.13 that is full ("combined stack size of 7 calls is 544. Too large").
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn user_word(address: u64) -> u64 {
+    read_user(address).unwrap_or(0)
 }
 
 /// What the daemon said at the attachment.
@@ -102,7 +119,7 @@ impl Write {
 /// Whether a `PRFileDesc` is a layer: its methods come first, and of them their kind.
 #[inline(always)]
 fn is_layered(file: u64) -> bool {
-    read_user::<u64>(file).and_then(read_user::<u32>) == Some(LAYERED)
+    word(file).and_then(word).map(|kind| kind as u32) == Some(LAYERED)
 }
 
 /// `Conn.conn` is an interface, type and value; of a `net.TCPConn` the value begins with its `netFD`,
@@ -110,7 +127,8 @@ fn is_layered(file: u64) -> bool {
 /// src/internal/poll/fd_unix.go). Of what is another type comes something that is no TLS socket.
 #[inline(always)]
 fn go_descriptor(connection: u64) -> Option<u32> {
-    let tcp: u64 = read_user(connection + 8)?;
-    let file: u64 = read_user(tcp)?;
-    read_user(file + 16)
+    let tcp = word(connection + 8)?;
+    let file = word(tcp)?;
+    // Of descriptor 0 nothing is said here: what cannot be read is 0 too.
+    word(file + 16).map(|fd| fd as u32)
 }

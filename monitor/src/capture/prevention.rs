@@ -9,11 +9,9 @@ use monitor_ebpf::map;
 use monitor_ebpf::prevention::{self, Scope};
 use monitor_ebpf::proof::Tables;
 use rustix::net::Shutdown;
-use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
-use super::processes::is_alive;
 use super::programs::{LoadError, Programs, take};
-use crate::limits::DESCRIPTORS_SEARCHED_MAX;
+use super::sockets::by_cookie;
 use crate::model::ProcessKey;
 
 /// A value of the contract that the kernel may be handed as bytes.
@@ -108,23 +106,7 @@ impl Programs {
 /// what was stopped: the far side is reset. The socket is found among the descriptors of the process by its
 /// cookie. Whether it was found. Minimum kernel version: 5.6, for pidfd_getfd(2).
 pub fn end_connection(key: ProcessKey, cookie: u64) -> bool {
-    let Some(pid) = i32::try_from(key.pid).ok().and_then(Pid::from_raw) else { return false };
-    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return false };
-    if cookie == 0 || !is_alive(key) {
-        return false;
-    }
-    let Ok(listed) = std::fs::read_dir(format!("/proc/{}/fd", key.pid)) else { return false };
-    for entry in listed.flatten().take(DESCRIPTORS_SEARCHED_MAX) {
-        let is_socket = std::fs::read_link(entry.path())
-            .is_ok_and(|to| to.as_os_str().as_encoded_bytes().starts_with(b"socket:"));
-        let fd = entry.file_name().to_str().and_then(|fd| fd.parse::<i32>().ok());
-        let Some(fd) = fd.filter(|_| is_socket) else { continue };
-        let Ok(socket) = pidfd_getfd(&pidfd, fd, PidfdGetfdFlags::empty()) else { continue };
-        if rustix::net::sockopt::socket_cookie(&socket).is_ok_and(|its| its == cookie) {
-            return abort(&socket);
-        }
-    }
-    false
+    cookie != 0 && by_cookie(key, cookie).is_some_and(|socket| abort(&socket))
 }
 
 /// To connect a TCP socket to nothing ends its connection with a reset (`tcp_disconnect`, net/ipv4/tcp.c).

@@ -26,8 +26,9 @@ pub fn build(root: &Path, folder: &Path, binaries: &[Binary]) -> Result<Vec<Path
         command.args(["--package", binary.package, "--bin", binary.name]);
     }
     command.env("RUSTFLAGS", "-C target-feature=+crt-static");
-    // A guest unpacks them into its memory, emulated: what is not run is not wanted there.
-    command.env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
+    // A guest unpacks them into its memory, emulated: what is not run is not wanted there, but for the
+    // symbols, by which the TLS tap finds its functions.
+    command.env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo");
     // Whether something is seen does not depend on speed, and the build is most of what this takes.
     command.env("CARGO_PROFILE_RELEASE_DEBUG", "false").env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
     let status = command.status().context("cargo cannot be started")?;
