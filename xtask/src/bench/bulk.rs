@@ -26,7 +26,7 @@ const READ_BYTES: usize = 256 * 1024;
 const DEFAULT_EXAMINED: usize = 16 * 1024;
 
 /// A line without a digit: the prefilter has nothing to look at.
-const LINE: &[u8; 64] = b"the quick brown fox jumps over the lazy dog and then runs away.\n";
+pub const LINE: &[u8; 64] = b"the quick brown fox jumps over the lazy dog and then runs away.\n";
 
 /// Examines all of each write.
 const WHOLE: &str = "version = 1\n[settings]\nsample_bytes_max = 65536\n\
@@ -46,7 +46,7 @@ fn row(bench: &Bench, name: &str, policy: Option<&str>, examined: usize) -> Resu
     let [turns] = turns::take_with(bench, setup, bench.pick(5, 3), |daemon| {
         let cleared = |daemon: &Daemon| daemon.counted()?.kernel("bytes_cleared");
         let before = daemon.map(cleared).transpose()?;
-        let rate = transfer(bytes)?;
+        let rate = transfer_of(LINE, bytes)?;
         if let (Some(daemon), Some(before)) = (daemon, before) {
             let (cleared, sent) = (cleared(daemon)? - before, writes(bytes) * examined as u64);
             ensure!(
@@ -76,8 +76,8 @@ fn writes(bytes: u64) -> u64 {
     bytes / WRITE_BYTES as u64
 }
 
-/// 10⁶ bytes a second, from the first write until all was read.
-fn transfer(bytes: u64) -> Result<f64> {
+/// Sends a line again and again: 10⁶ bytes a second, from the first write until all was read.
+pub fn transfer_of(line: &[u8; 64], bytes: u64) -> Result<f64> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let mut sender = TcpStream::connect(listener.local_addr()?)?;
     let (mut receiver, _) = listener.accept()?;
@@ -90,7 +90,7 @@ fn transfer(bytes: u64) -> Result<f64> {
             }
         }
     });
-    let text = LINE.repeat(WRITE_BYTES / LINE.len());
+    let text = line.repeat(WRITE_BYTES / line.len());
     let begun = Instant::now();
     for _ in 0..writes(bytes) {
         sender.write_all(&text)?;

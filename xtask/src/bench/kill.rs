@@ -43,32 +43,9 @@ pub fn leak(to: SocketAddr) -> Result<()> {
 
 /// Rows for the time and for the bytes.
 pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let to = listener.local_addr()?;
-    let policy = format!(
-        "version = 1\n[settings]\nkills_per_minute_max = 1000\n\
-         [[rule]]\nid = \"bench\"\naction = \"kill\"\nentities = [\"CREDIT_CARD\"]\n\
-         destination = {{ cidr = [\"loopback\"], port = [{}] }}\n",
-        to.port()
-    );
-    let daemon = Daemon::start(bench, Some(&policy), Alerts::File)?;
-    let mut beyond = HashMap::new();
-    for _ in 0..bench.pick(150, 40) {
-        let mut leak = start_leak(to)?;
-        let pid = u64::from(leak.id());
-        let result = accept(&listener).and_then(|stream| receive(stream, &mut leak));
-        if result.is_err() {
-            let _ = leak.kill();
-        }
-        let status = leak.wait()?;
-        let received = result?;
-        ensure!(was_killed(status), "a process that sent a card was not killed: {status}");
-        beyond.insert(pid, received.saturating_sub(made_up::RECORD_BYTES as u64) as f64);
-        thread::sleep(PAUSE);
-    }
-    let deaths_us = deaths_us(&daemon, &beyond)?;
-    daemon.stop()?;
-    let beyond: Vec<f64> = beyond.into_values().collect();
+    let Killed { deaths_us, received } = kills(bench, "")?;
+    let beyond: Vec<f64> =
+        received.iter().map(|bytes| (bytes - made_up::RECORD_BYTES as f64).max(0.0)).collect();
     let us = |share| quantile(&deaths_us, share);
     Ok(vec![
         Row::new("from the send to the death of the process, p50", us(0.5), Unit::Microseconds),
@@ -87,6 +64,70 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
             Unit::Bytes.show(quantile(&beyond, 0.99))
         )),
     ])
+}
+
+/// The same where the kernel kills by itself: nothing may come at all.
+pub fn measure_prevented(bench: &Bench) -> Result<Vec<Row>> {
+    let Killed { deaths_us, received } = kills(bench, "prevent = true\n")?;
+    let us = |share| quantile(&deaths_us, share);
+    Ok(vec![
+        Row::new(
+            "killed by the kernel, from the send to the death, p50",
+            us(0.5),
+            Unit::Microseconds,
+        ),
+        Row::new(
+            "killed by the kernel, from the send to the death, p99",
+            us(0.99),
+            Unit::Microseconds,
+        )
+        .spread(range(&deaths_us))
+        .note(format!("{} processes killed", deaths_us.len())),
+        Row::new(
+            "killed by the kernel, most bytes that the receiver got of one",
+            received.iter().copied().fold(0.0, f64::max),
+            Unit::Bytes,
+        )
+        .aim(Aim::AtMost(0.0)),
+    ])
+}
+
+/// Processes that were killed.
+struct Killed {
+    /// From the send, each.
+    deaths_us: Vec<f64>,
+    /// Bytes that came of each.
+    received: Vec<f64>,
+}
+
+/// Has processes killed by a rule with more keys.
+fn kills(bench: &Bench, more: &str) -> Result<Killed> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let to = listener.local_addr()?;
+    let policy = format!(
+        "version = 1\n[settings]\nkills_per_minute_max = 1000\n\
+         [[rule]]\nid = \"bench\"\naction = \"kill\"\nentities = [\"CREDIT_CARD\"]\n\
+         destination = {{ cidr = [\"loopback\"], port = [{}] }}\n{more}",
+        to.port()
+    );
+    let daemon = Daemon::start(bench, Some(&policy), Alerts::File)?;
+    let mut received_of = HashMap::new();
+    for _ in 0..bench.pick(150, 40) {
+        let mut leak = start_leak(to)?;
+        let pid = u64::from(leak.id());
+        let result = accept(&listener).and_then(|stream| receive(stream, &mut leak));
+        if result.is_err() {
+            let _ = leak.kill();
+        }
+        let status = leak.wait()?;
+        let received = result?;
+        ensure!(was_killed(status), "a process that sent a card was not killed: {status}");
+        received_of.insert(pid, received as f64);
+        thread::sleep(PAUSE);
+    }
+    let deaths_us = deaths_us(&daemon, &received_of)?;
+    daemon.stop()?;
+    Ok(Killed { deaths_us, received: received_of.into_values().collect() })
 }
 
 fn start_leak(to: SocketAddr) -> Result<Child> {

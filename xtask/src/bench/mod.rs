@@ -27,6 +27,7 @@ mod nginx;
 mod numbers;
 mod per_send;
 mod pinned;
+mod prevent;
 mod programs;
 mod sends;
 pub mod table;
@@ -96,6 +97,8 @@ enum Group {
     Alert,
     /// From a send to the death of its process
     Kill,
+    /// What prevention costs, and how soon the kernel stops
+    Prevent,
     /// Matching sends carried without a loss
     Carried,
     /// Resident memory
@@ -151,6 +154,7 @@ impl Group {
             Group::Bulk => bulk::measure(bench),
             Group::Alert => alert::measure(bench),
             Group::Kill => kill::measure(bench),
+            Group::Prevent => prevent::measure(bench),
             Group::Carried => carried::measure(bench),
             Group::Memory => footprint::memory(bench),
         }
