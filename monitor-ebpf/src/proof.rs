@@ -8,17 +8,22 @@
 //! standards (issuers, countries, words that a key may have) is handed over as [`Tables`], made of those
 //! that the detectors have.
 
+mod context;
+mod tables;
+
+pub use context::{CONTEXT_BYTES_MAX, Context};
+pub use tables::{
+    COUNTRY_SLOTS, Country, GROUPINGS_MAX, ISSUERS_MAX, Issuer, Tables, WORD_DOUBTFUL,
+    WORD_HOSTILE, WORD_PROBES, WORD_SLOTS, Word, WordHash, country_index, look_up,
+};
+use tables::{HASH_BASIS, HASH_PRIME};
+
 /// Classes of values, bits of a mask.
 pub const CLASS_CARD: u32 = 0;
 /// IBAN_CODE.
 pub const CLASS_IBAN: u32 = 1;
 /// US_SSN, with its dashes or blanks.
 pub const CLASS_SSN: u32 = 2;
-/// The first of the policy's own: literal strings. One class for each detector.
-pub const CLASS_LITERAL: u32 = 3;
-/// Classes of them at most.
-pub const LITERAL_CLASSES_MAX: usize = 16;
-
 /// How sure a proof is, on the scale of the detectors.
 pub const LOW: u8 = 0;
 /// Likewise.
@@ -30,99 +35,6 @@ pub const HIGH: u8 = 2;
 pub const PROOFS_MAX: usize = 16;
 /// Bytes before the text of a send from which a value may begin that ends in it.
 pub const LOOK_BACK_BYTES: usize = 96;
-/// Issuers at most.
-pub const ISSUERS_MAX: usize = 64;
-/// Room for each pair of capitals: a power of two.
-pub const COUNTRY_SLOTS: usize = 1024;
-/// Slots of the table of words.
-pub const WORD_SLOTS: usize = 2048;
-/// Slots that one word may stand in.
-pub const WORD_PROBES: usize = 8;
-/// Ways to group the digits of a card at most.
-pub const GROUPINGS_MAX: usize = 16;
-
-/// [`Word::says`]: as the last word of a key, that the value is something else. The classes that a word
-/// names are the bits below.
-pub const WORD_HOSTILE: u32 = 1 << 31;
-/// Makes it less likely.
-pub const WORD_DOUBTFUL: u32 = 1 << 30;
-
-/// An issuer's range of cards (ISO/IEC 7812-1).
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Issuer {
-    /// First six digits, the least.
-    pub from: u32,
-    /// The most.
-    pub to: u32,
-    /// Digits of its numbers, least and most.
-    pub digits_min: u16,
-    /// Likewise.
-    pub digits_max: u16,
-    /// Whether a check digit alone proves little: it takes a key.
-    pub wide: u32,
-}
-
-/// What an IBAN of a country looks like (ISO 13616-1).
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Country {
-    /// Characters, the country's two included; 0 for no country.
-    pub characters: u64,
-    /// A bit for each character that is a digit.
-    pub digits: u64,
-    /// A bit for each that is a letter.
-    pub letters: u64,
-}
-
-/// A word that a key may have.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Word {
-    /// [`WordHash`] of it; 0 for none.
-    pub hash: u32,
-    /// Classes, and bits of `WORD_*`.
-    pub says: u32,
-}
-
-/// What is known of the standards.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Tables {
-    /// Narrow ones first.
-    pub issuers: [Issuer; ISSUERS_MAX],
-    /// By the letters of the country, as [`country_index`] has it.
-    pub countries: [Country; COUNTRY_SLOTS],
-    /// By [`Word::hash`].
-    pub words: [Word; WORD_SLOTS],
-    /// How the digits of printed cards are grouped: a byte for each group, the last one lowest.
-    pub groupings: [u64; GROUPINGS_MAX],
-}
-
-/// Where a country stands.
-#[inline(always)]
-pub const fn country_index(first: u8, second: u8) -> usize {
-    (first.wrapping_sub(b'A') as usize) * 26 + second.wrapping_sub(b'A') as usize
-}
-
-/// FNV-1a of 32 bits.
-const HASH_BASIS: u32 = 0x811c_9dc5;
-const HASH_PRIME: u32 = 0x0100_0193;
-
-/// Hash of a word whose letters come from the last to the first (FNV-1a of small letters).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WordHash(pub u32);
-
-impl WordHash {
-    /// Of no letter.
-    pub const EMPTY: WordHash = WordHash(HASH_BASIS);
-    /// With one more letter before.
-    #[inline(always)]
-    pub const fn before(self, letter: u8) -> WordHash {
-        WordHash((self.0 ^ (letter | 0x20) as u32).wrapping_mul(HASH_PRIME))
-    }
-}
-
 /// A value that is proven.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -659,7 +571,7 @@ impl Search {
         }
         if is_separator(byte) {
             let first = place == 4 && self.iban_code == 0;
-            let again = self.iban_code == byte as u32 && place % 4 == 0;
+            let again = self.iban_code == byte as u32 && place.is_multiple_of(4);
             // Twice in a row it is another thing.
             let doubled = self.last as u8 == byte;
             if !(first || again) || doubled {
@@ -670,7 +582,7 @@ impl Search {
             return;
         }
         // In fours, if at all.
-        let split = self.iban_code != 0 && place % 4 == 0;
+        let split = self.iban_code != 0 && place.is_multiple_of(4);
         let parted = self.last as u8 == self.iban_code as u8;
         let index = self.country as usize;
         let country = &tables.countries[index & (COUNTRY_SLOTS - 1)];
@@ -727,133 +639,6 @@ fn is_grouped(tables: &Tables, groups: u64) -> bool {
         row += 1;
     }
     false
-}
-
-/// Reads what stands before a value, from its end backwards.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct Context {
-    /// The byte to be read next.
-    pub at: u32,
-    /// [`WordHash`] of the word so far.
-    hash: u32,
-    /// The same of all words so far together: `traceId`, `card_number`.
-    joined: u32,
-    /// Letters of it.
-    letters: u32,
-    /// Words so far.
-    words: u32,
-    /// What they say.
-    says: u32,
-    /// Whether what stands between value and words says that they are its key.
-    is_key: u32,
-    /// Whether that was passed.
-    inside: u32,
-    /// The character that was read last.
-    next: u32,
-}
-
-/// Bytes that are read back for what a value is called.
-pub const CONTEXT_BYTES_MAX: u32 = 64;
-/// Words.
-const CONTEXT_WORDS_MAX: u32 = 4;
-
-impl Context {
-    /// Before a value that begins at a byte.
-    #[inline(always)]
-    pub const fn before(start: u32) -> Context {
-        Context {
-            at: start.wrapping_sub(1),
-            hash: WordHash::EMPTY.0,
-            joined: WordHash::EMPTY.0,
-            letters: 0,
-            words: 0,
-            says: 0,
-            is_key: 0,
-            inside: 0,
-            next: 0,
-        }
-    }
-
-    /// Takes the byte before the last one; whether more are wanted.
-    #[inline(always)]
-    pub fn feed(&mut self, says: impl Fn(u32) -> u32, byte: u8) -> bool {
-        let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
-        if self.inside == 0 {
-            if byte == b':' || byte == b'=' || byte == b'>' {
-                self.is_key = 1;
-                return true;
-            }
-            if byte == b' ' || byte == b'"' || byte == b'\'' || byte == b'\\' || byte == b'\t' {
-                return true;
-            }
-            // A key may end with a number: `card2`.
-            if byte.is_ascii_digit() && self.is_key != 0 {
-                return true;
-            }
-            if !letter {
-                return false;
-            }
-            self.inside = 1;
-        }
-        // From small to capital: going back, a capital before a small letter begins its word, and a small
-        // one before a capital has it behind it.
-        let next = self.next as u8;
-        let ended = !letter || (byte.is_ascii_lowercase() && next.is_ascii_uppercase());
-        if ended {
-            self.end_word(says);
-            self.next = 0;
-        }
-        if letter {
-            self.hash = WordHash(self.hash).before(byte).0;
-            self.joined = WordHash(self.joined).before(byte).0;
-            self.letters += 1;
-            // A capital before a small letter: what comes before it is another word, whatever it is.
-            let begins = byte.is_ascii_uppercase() && next.is_ascii_lowercase();
-            self.next = if begins { b'A' } else { byte } as u32;
-        }
-        let joins = byte == b'_' || byte == b'-' || byte == b'.' || byte == b' ';
-        (letter || joins) && self.words < CONTEXT_WORDS_MAX
-    }
-
-    #[inline(always)]
-    fn end_word(&mut self, look_up: impl Fn(u32) -> u32) {
-        if self.letters == 0 {
-            return;
-        }
-        let mut says = look_up(self.hash);
-        if self.words != 0 {
-            // Hostile is only the last term of a key.
-            says = says & !WORD_HOSTILE | look_up(self.joined);
-        }
-        if self.is_key == 0 {
-            says &= !(WORD_HOSTILE | WORD_DOUBTFUL);
-        }
-        self.says |= says;
-        self.words += 1;
-        self.letters = 0;
-        self.hash = WordHash::EMPTY.0;
-    }
-
-    /// Nothing is before what was read.
-    #[inline(always)]
-    pub fn end(&mut self, says: impl Fn(u32) -> u32) {
-        self.end_word(says);
-    }
-}
-
-/// What a word or a term says.
-#[inline(always)]
-pub fn look_up(tables: &Tables, hash: u32) -> u32 {
-    let mut probe = 0;
-    while probe < WORD_PROBES {
-        let word = &tables.words[(hash as usize + probe) % WORD_SLOTS];
-        if word.hash == hash {
-            return word.says;
-        }
-        probe += 1;
-    }
-    0
 }
 
 impl Search {
