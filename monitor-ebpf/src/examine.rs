@@ -108,20 +108,25 @@ fn flush_of<const PACKET: bool>(slot: u32) -> u32 {
         // What has no positions is never kept: only what the scan looks back at matters.
         clear_tail(work, if stream { 0 } else { TAIL_BYTES / 8 - SEEN_BACK_WORDS });
     }
+    // What is needed behind the scan is kept in the area: on the stack it would be too much for kernels
+    // before 6.13, which add up those of all that call each other.
+    work.joins = joins as u32;
+    work.pending = pending;
     let scanned = scan_text(slot, first, filled, state);
     let murky = scanned == OPAQUE || (scanned != HIT && work.scan.encoded != 0);
     let passes = scanned == HIT || (murky && opaque_allowed(flow, filled));
     // A scan that ended early begins in its tail the next time.
     let hot = passes || scanned == OPAQUE;
+    let (pending, stream) = (work.pending, work.head.protocol == IPPROTO_TCP);
     keep(work, flow, Kept { passes, hot, pending, state: scanned, filled, stream });
     if passes && prevention().is_some() {
-        prevent::<PACKET>(slot, work, joins, filled);
+        prevent::<PACKET>(slot, work, filled);
     }
     if passes {
         if murky {
             count(Counter::BytesOpaque, filled as u64);
         }
-        if hand_over::<PACKET>(work, pending, filled) {
+        if hand_over::<PACKET>(work, work.pending, filled) {
             flow.examined_bytes += filled as u64;
         }
     } else if murky {
@@ -133,6 +138,7 @@ fn flush_of<const PACKET: bool>(slot: u32) -> u32 {
         count(Counter::BytesCleared, filled as u64);
     }
     let passed = filled.wrapping_add(work.hole as u32);
+    let stream = work.head.protocol == IPPROTO_TCP;
     work.head.position = if stream { work.head.position.wrapping_add(passed) } else { 0 };
     work.filled = 0;
     work.hole = 0;
@@ -142,8 +148,8 @@ fn flush_of<const PACKET: bool>(slot: u32) -> u32 {
 /// Decides whether a text may leave, and sees to it that it does not. Where whoever runs sends it, he is
 /// killed before he does, if it comes to that; the daemon kills him otherwise.
 #[inline(always)]
-fn prevent<const PACKET: bool>(slot: u32, work: &mut Work, joins: bool, filled: u32) {
-    if prove(slot, joins as u32, filled) == 0 {
+fn prevent<const PACKET: bool>(slot: u32, work: &mut Work, filled: u32) {
+    if prove(slot, work.joins, filled) == 0 {
         return;
     }
     if !PACKET {

@@ -48,6 +48,10 @@ pub struct Work {
     pub budget: u32,
     /// Whether the send was fed to its end.
     pub done: u32,
+    /// Of the text, whether the tail before it is of its flow.
+    pub joins: u32,
+    /// And how much of that was not handed over.
+    pub pending: u32,
     /// Bytes of the send that were not copied for `sample_bytes_max`.
     pub over_max: u64,
     /// Bytes that could not be read.
