@@ -1,17 +1,13 @@
 //! `prevent = true`: the kernel decides in the send itself. The proof is what comes at the receiver. Every
 //! policy here names loopback and a port of its own test, so that nobody else is ever stopped.
 
-use std::os::unix::process::ExitStatusExt as _;
-use std::process::Command;
-
 use nix::sys::signal::Signal;
-use serde_json::Value;
-use support::monitor::binary;
+use std::os::unix::process::ExitStatusExt as _;
 use support::net::V4;
 use support::program::hex;
 use support::tls::{Site, alone, client};
 use support::wait::wait_for;
-use support::{Alert, Monitor, Receiver, Running, Start, needs, python, skip};
+use support::{Alert, Monitor, Receiver, Running, Start, needs, python};
 
 /// A rule that stops cards on their way to a receiver, with more keys.
 fn rule(receiver: &Receiver, more: &str) -> String {
@@ -68,46 +64,6 @@ fn alert_of(monitor: &Monitor, pid: u32) -> Alert {
 fn is_told(alert: &Alert, outcome: &str, by: &str) {
     let told = (alert.text("/outcome"), alert.text("/decided_by"));
     assert_eq!(told, (outcome, by), "{alert:?}");
-}
-
-#[track_caller]
-fn check_paths(tap: &str) {
-    let mut paths = Command::new(env!("CARGO_BIN_EXE_paths"));
-    let paths = paths.arg("--monitor").arg(binary()).args(["--prevent", "--tap", tap, "--json"]);
-    let output = paths.output().expect("the program runs");
-    let said = String::from_utf8_lossy(&output.stdout);
-    let rows: Vec<Value> =
-        said.lines().map(|line| serde_json::from_str(line).expect("a row a line")).collect();
-    if let [row] = &rows[..]
-        && row["outcome"] == "skipped"
-    {
-        skip!("{}", row["why"].as_str().unwrap_or_default());
-    }
-    let of = |outcome: &str| rows.iter().filter(|row| row["outcome"] == outcome).count();
-    for row in rows.iter().filter(|row| row["outcome"] == "missed") {
-        eprintln!("{row}");
-    }
-    assert_eq!(of("missed"), 0, "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(of("prevented") > 100, "{} rows", rows.len());
-    assert!(output.status.success());
-}
-
-#[test]
-fn nothing_leaves_by_any_path_under_tracepoints() {
-    needs!();
-    check_paths("tracepoints");
-}
-
-#[test]
-fn nothing_leaves_by_any_path_under_fentry() {
-    needs!();
-    check_paths("fentry");
-}
-
-#[test]
-fn nothing_leaves_by_any_path_under_lsm() {
-    needs!();
-    check_paths("lsm");
 }
 
 #[test]
