@@ -516,6 +516,14 @@ pub fn block_datagrams(work: &mut Work) {
     }
 }
 
+/// Forgets what was decided on another send in an area.
+#[inline(always)]
+pub fn forget(slot: u32) {
+    if let Some(work) = work(slot) {
+        work.deciding.block = 0;
+    }
+}
+
 /// Whether the send in an area is to be refused by whoever asks, before anything of it is copied.
 #[inline(always)]
 pub fn is_stopped(slot: u32) -> bool {

@@ -17,7 +17,7 @@ use crate::{
     gather::message,
     kernel::{AF_INET, Socket, is_internet},
     say::say_dropped,
-    verdict::is_stopped,
+    verdict::{forget, is_stopped},
     work::{give, take_tap},
 };
 
@@ -34,6 +34,8 @@ fn argument(context: *mut core::ffi::c_void, n: usize) -> u64 {
 fn examine(socket: Socket, sent: u64) -> bool {
     // Where another send of this CPU is being looked at, the gate looks at this one.
     let Some(slot) = take_tap() else { return false };
+    // What is no send that is looked at does not come to where an area is cleared.
+    forget(slot);
     message(slot, socket.address(), sent);
     let stopped = is_stopped(slot);
     give(slot);
