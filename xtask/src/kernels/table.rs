@@ -17,6 +17,8 @@ pub enum Outcome {
     Found,
     /// It was not, and coverage says so.
     Gap,
+    /// The kernel stopped it, and nothing of it came.
+    Prevented,
     /// It was neither found nor counted as not examined.
     Missed,
     /// The guest cannot send that way.
@@ -31,8 +33,9 @@ pub enum Outcome {
 
 impl Outcome {
     /// Those of paths.
-    const ALL: [Outcome; 6] = [
+    const ALL: [Outcome; 7] = [
         Outcome::Found,
+        Outcome::Prevented,
         Outcome::Gap,
         Outcome::Missed,
         Outcome::Skipped,
@@ -48,6 +51,7 @@ impl Outcome {
             Outcome::Skipped => "skipped",
             Outcome::Refused => "refused",
             Outcome::Dropped => "dropped",
+            Outcome::Prevented => "prevented",
             Outcome::Verified => "verified",
         }
     }
