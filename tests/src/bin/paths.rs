@@ -4,9 +4,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use nix::sys::resource::{Resource, setrlimit};
 use support::paths::{Wants, run, run_sender};
 
 const USAGE: &str = "paths --monitor FILE [--tap WAY]… [--only PART] [--prevent] [--json]";
+
+/// Files that are open at a time, at most.
+const FILES_MAX: u64 = 16_384;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -14,6 +18,11 @@ fn main() -> ExitCode {
         && send == "send"
     {
         std::process::exit(run_sender(way, over));
+    }
+    // Each receiver keeps its sockets to the end, some hundreds of rows long.
+    let raised = setrlimit(Resource::RLIMIT_NOFILE, FILES_MAX, FILES_MAX);
+    if let Err(error) = raised {
+        eprintln!("cannot open {FILES_MAX} files: {error}");
     }
     let (mut monitor, mut taps, mut only, mut json) = (None, Vec::new(), None, false);
     let mut prevent = false;
