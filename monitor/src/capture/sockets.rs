@@ -9,6 +9,21 @@ use super::processes::{is_alive, running};
 use crate::limits::DESCRIPTORS_SEARCHED_MAX;
 use crate::model::ProcessKey;
 
+/// Those of the first so many descriptors of a process that are sockets, by their numbers.
+pub(super) fn numbers(pid: u32, descriptors_max: usize) -> impl Iterator<Item = i32> {
+    let listed = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    listed.take(descriptors_max).filter_map(|entry| {
+        let to = std::fs::read_link(entry.path()).ok()?;
+        let is_socket = to.as_os_str().as_encoded_bytes().starts_with(b"socket:");
+        entry.file_name().to_str()?.parse().ok().filter(|_| is_socket)
+    })
+}
+
+/// A duplicate of a descriptor of a process; `None` where it is closed by now.
+pub(super) fn duplicate(pidfd: &OwnedFd, number: i32) -> Option<OwnedFd> {
+    pidfd_getfd(pidfd.as_fd(), number, PidfdGetfdFlags::empty()).ok()
+}
+
 /// Hands on the sockets of a process until one is what was looked for, which it gives.
 fn find<T>(key: ProcessKey, mut wanted: impl FnMut(OwnedFd) -> Option<T>) -> Option<T> {
     let pid = i32::try_from(key.pid).ok().and_then(Pid::from_raw)?;
@@ -16,19 +31,9 @@ fn find<T>(key: ProcessKey, mut wanted: impl FnMut(OwnedFd) -> Option<T>) -> Opt
     if !is_alive(key) {
         return None;
     }
-    let listed = std::fs::read_dir(format!("/proc/{}/fd", key.pid)).ok()?;
-    for entry in listed.flatten().take(DESCRIPTORS_SEARCHED_MAX) {
-        let is_socket = std::fs::read_link(entry.path())
-            .is_ok_and(|to| to.as_os_str().as_encoded_bytes().starts_with(b"socket:"));
-        let fd = entry.file_name().to_str().and_then(|fd| fd.parse::<i32>().ok());
-        let Some(fd) = fd.filter(|_| is_socket) else { continue };
-        // It may be closed by now.
-        let Ok(socket) = pidfd_getfd(pidfd.as_fd(), fd, PidfdGetfdFlags::empty()) else { continue };
-        if let Some(found) = wanted(socket) {
-            return Some(found);
-        }
-    }
-    None
+    numbers(key.pid, DESCRIPTORS_SEARCHED_MAX)
+        .filter_map(|number| duplicate(&pidfd, number))
+        .find_map(&mut wanted)
 }
 
 /// The socket of a process that has a cookie.

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use monitor_ebpf::quarantine::{LEVELS_MAX, PATH_BYTES, PROCESSES_MAX};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::statfs::{FsType, fstatfs};
-use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::QuarantineError;
+use crate::capture::sockets::{duplicate, numbers};
 use crate::capture::{host, processes};
 use crate::limits::CGROUPS_WALKED_MAX;
 
@@ -52,14 +53,8 @@ impl Held {
     /// Shows each socket that it has open. What cannot be had is left out: it is known by its first
     /// packet.
     pub(super) fn sockets(&self, mut show: impl FnMut(&OwnedFd)) {
-        let entries = std::fs::read_dir(format!("/proc/{}/fd", self.pid));
-        let sockets = entries.into_iter().flatten().flatten().filter(|entry| {
-            let link = std::fs::read_link(entry.path()).unwrap_or_default();
-            link.to_string_lossy().starts_with("socket:")
-        });
-        for entry in sockets.take(SOCKETS_MAX) {
-            let Ok(number) = entry.file_name().to_string_lossy().parse() else { continue };
-            if let Ok(socket) = pidfd_getfd(&self.pidfd, number, PidfdGetfdFlags::empty()) {
+        for number in numbers(self.pid, usize::MAX).take(SOCKETS_MAX) {
+            if let Some(socket) = duplicate(&self.pidfd, number) {
                 show(&socket);
             }
         }
