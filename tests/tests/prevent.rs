@@ -55,6 +55,10 @@ fn came(receiver: &Receiver, value: &str) -> bool {
 /// The only alert of a process.
 #[track_caller]
 fn alert_of(monitor: &Monitor, pid: u32) -> Alert {
+    // That of a kill waits for the death, while others go by.
+    monitor.wait_for("its alert", |alerts| {
+        alerts.iter().any(|alert| alert.pid() == pid).then_some(())
+    });
     let alerts = monitor.of(pid);
     let [alert] = &alerts[..] else { panic!("one alert expected: {alerts:#?}") };
     alert.clone()
